@@ -1,0 +1,161 @@
+/*
+ * The functions that cells of ops.def call and the C library lacks.
+ *
+ * Every one is pure, ends in bounded time for every double and has no undefined
+ * behaviour; outside its domain it is NaN.  All are accurate to a few units in the last
+ * place over the whole domain (subnormal numbers, 1e300, one ulp beside a pole), except
+ * where a comment says otherwise.
+ *
+ * What is called often stands here, inline, so that a value and its partial can share a
+ * call of the C library: powx(x, y) beside pow(x, y), sech2(x) beside tanh(x).  What is
+ * long, or rare, stands in special.c.
+ */
+#ifndef FASTAD_SPECIAL_H
+#define FASTAD_SPECIAL_H
+
+#include <math.h>
+
+/* Not in ISO C. */
+#ifndef M_LN2
+#define M_LN2 0.69314718055994530942
+#endif
+#ifndef M_LOG2E
+#define M_LOG2E 1.44269504088896340736
+#endif
+#ifndef M_LOG10E
+#define M_LOG10E 0.43429448190325182765
+#endif
+#ifndef M_PI
+#define M_PI 3.14159265358979323846
+#endif
+#ifndef M_2_SQRTPI
+#define M_2_SQRTPI 1.12837916709551257390
+#endif
+#ifndef NAN
+#define NAN ((double)(INFINITY - INFINITY))
+#endif
+
+double powx_extreme(double x, double y);
+double powy_extreme(double x, double y);
+double hypotx_extreme(double x, double y);
+double ulp(double x);
+double scale2(double x, double y);
+double logit(double p);
+double logaddexp(double x, double y);
+double erfinv(double x);
+double digamma(double x);
+double polygamma(double n, double x);
+
+/* ---- Powers and norms ---- */
+
+/* y * x**(y - 1).  y/x*v shares the pow, but loses digits where x or v is extreme. */
+static inline double powx(double x, double y)
+{
+    if (y == 2.0)
+        return 2.0 * x;
+    if (y == 1.0)
+        return 1.0;
+    const double v = pow(x, y), ax = fabs(x), av = fabs(v);
+    if (ax > 1e-100 && ax < 1e100 && av > 1e-200 && av < 1e200)
+        return y / x * v;
+    return powx_extreme(x, y);
+}
+
+/* x**y * log(x): 0 at x = 0 for y > 0, NaN for x < 0 and at (0, 0). */
+static inline double powy(double x, double y)
+{
+    const double v = pow(x, y);
+    if (x > 0.0 && v > 1e-290 && v < 1e300)
+        return v * log(x);
+    return powy_extreme(x, y);
+}
+
+/* x / hypot(x, y); 0 at (0, 0), the limit where one of them is infinite. */
+static inline double hypotx(double x, double y)
+{
+    const double square = x * x + y * y;
+    if (square > 1e-280 && square < 1e300)
+        return x / sqrt(square);
+    return hypotx_extreme(x, y);
+}
+
+/* ---- Choices and steps ---- */
+
+/* A macro, so that only the chosen arm is evaluated. */
+#define where(c, a, b) ((double)((c) ? (a) : (b)))
+
+static inline double sign(double x)
+{
+    return x > 0.0 ? 1.0 : x < 0.0 ? -1.0 : x == 0.0 ? 0.0 : x;
+}
+
+/* At a tie the first, and NaN if either is: as numpy. */
+static inline double maximum(double x, double y)
+{
+    return x >= y || x != x ? x : y;
+}
+
+static inline double minimum(double x, double y)
+{
+    return x <= y || x != x ? x : y;
+}
+
+/* x % y as Python's floats, to the last bit: float_rem in CPython's floatobject.c */
+static inline double mod(double x, double y)
+{
+    const double r = fmod(x, y);
+    if (r == 0.0)
+        return copysign(0.0, y);
+    return (y < 0.0) != (r < 0.0) ? r + y : r;
+}
+
+/* x // y as Python's floats: _float_div_mod in CPython's floatobject.c */
+static inline double floordiv(double x, double y)
+{
+    const double r = fmod(x, y);
+    double quotient = (x - r) / y; /* an integer but for its rounding */
+    if (r != 0.0 && (y < 0.0) != (r < 0.0))
+        quotient -= 1.0;
+    if (quotient == 0.0)
+        return copysign(0.0, x / y);
+    const double whole = floor(quotient);
+    return quotient - whole > 0.5 ? whole + 1.0 : whole;
+}
+
+/* ---- Exponentials ---- */
+
+/*
+ * 1 / cosh(x)**2.  1 - tanh(x)**2 shares the tanh, whose error it multiplies by
+ * 2*v*v/(1 - v*v): less than 2.8 for |x| < 1.  Beyond, exp(-|x|) cannot overflow.
+ */
+static inline double sech2(double x)
+{
+    if (fabs(x) < 1.0) {
+        const double v = tanh(x);
+        return (1.0 - v) * (1.0 + v);
+    }
+    const double e = exp(-fabs(x));
+    const double sech = 2.0 * e / (1.0 + e * e);
+    return sech * sech;
+}
+
+/* 1 / (1 + exp(-x)).  expit(x) and expit(-x) share the exp. */
+static inline double expit(double x)
+{
+    const double e = exp(-fabs(x));
+    return (x < 0.0 ? e : 1.0) / (1.0 + e);
+}
+
+/* log(1 + exp(x)) */
+static inline double softplus(double x)
+{
+    return (x > 0.0 ? x : 0.0) + log1p(exp(-fabs(x)));
+}
+
+/* x * log(y), and 0 where x is 0 */
+static inline double xlogy(double x, double y)
+{
+    return x == 0.0 && y == y ? 0.0 : x * log(y);
+}
+
+#endif
