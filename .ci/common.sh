@@ -58,14 +58,17 @@ in_environment() {
 # sanitized_suite SOURCE ENVIRONMENT [PYTEST ARGUMENT...]: build the core in SOURCE with
 # the sanitizers and run the tests on it.
 sanitized_suite() {
-    local source=$1 python=$2/bin/python runtime
+    local source=$1 python=$2/bin/python runtime library
     shift 2
     cd "$source"
     FASTAD_CFLAGS="-O1 -g -fno-omit-frame-pointer $sanitizers" FASTAD_LDFLAGS=$sanitizers \
         "$python" setup.py --quiet build_ext --inplace
-    # Python itself is not instrumented, so the runtime has to come first; libstdc++ is
-    # there for SciPy's exceptions, which the runtime could not find otherwise.
-    runtime="$("$cc" -print-file-name=libasan.so) $("$cc" -print-file-name=libstdc++.so)"
+    # Python itself is not instrumented, so the runtime has to come first; libstdc++ with
+    # it, or the runtime cannot find what SciPy's exceptions are thrown with.
+    runtime=
+    for library in libasan.so libstdc++.so.6; do
+        runtime+="$("$cc" -print-file-name=$library) "
+    done
     export PYTHONMALLOC=malloc LD_PRELOAD=$runtime
     export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1
     export UBSAN_OPTIONS=print_stacktrace=1
