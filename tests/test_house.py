@@ -132,7 +132,7 @@ def test_the_binding_stands_on_the_core_and_on_leaf_modules():
         for name, path in modules.items()
         if not any(used in modules for used in imports(parse(path), name))
     }
-    for path in PACKAGE.glob("*.pyx"):
+    for path in PACKAGE.glob("_*.p[yx][xdi]"):
         used = {name for name in cython_imports(path) if name.startswith("fastad")}
         assert used <= leaves, path.name
 
