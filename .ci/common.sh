@@ -13,7 +13,8 @@ unset PYTHONPATH PYTHONHOME VIRTUAL_ENV
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_QUIET=2
 
 # The warnings that are errors, and those that Cython's generated C cannot avoid.
-strict="-Werror -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers"
+strict="-Werror -Wall -Wextra -Wno-unused-parameter -Wno-unused-function -Wno-sign-compare \
+-Wno-missing-field-initializers"
 # An alignment or an out-of-range conversion to int is as undefined as an overflow.
 sanitizers="-fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all"
 
