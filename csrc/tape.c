@@ -1,0 +1,251 @@
+#include "tape.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "memory.h"
+
+enum {
+    MIN_LIMIT = 1024,      /* nodes: 24 KiB, inside every first- or second-level cache */
+    SHRINK_BELOW = 1 << 16 /* nodes: a smaller arena is not worth giving back */
+};
+
+static fad_tape *pool;
+
+/* Where ids stand: in the adjoints' memory, which is all zero and of the right size. */
+static uint32_t *
+marks_of(const fad_tape *tape)
+{
+    return (uint32_t *)(void *)tape->adjoints;
+}
+
+fad_tape *
+fad_tape_take(void)
+{
+    fad_tape *tape = pool;
+    if (tape != NULL) {
+        pool = tape->next;
+        return tape;
+    }
+    tape = fad_memory_zeroed(sizeof *tape);
+    if (tape == NULL)
+        return NULL;
+    tape->epoch = 1;
+    tape->last_input = FAD_NO_NODE;
+    if (fad_tape_renew_limit(tape, 1, 0) < 0) {
+        fad_memory_free(tape);
+        return NULL;
+    }
+    return tape;
+}
+
+/* A tape keeps its arena from use to use; after eight uses that needed less than an eighth
+   of a large one, it gives back what exceeds twice the last need. */
+static void
+shrink_when_calm(fad_tape *tape)
+{
+    if (tape->capacity <= SHRINK_BELOW || tape->peak >= tape->capacity / 8) {
+        tape->n_calm = 0;
+        return;
+    }
+    if (++tape->n_calm < 8)
+        return;
+    tape->n_calm = 0;
+    uint32_t wanted = 2 * tape->peak > MIN_LIMIT ? 2 * tape->peak : MIN_LIMIT;
+    fad_node *nodes = fad_memory_resize(tape->nodes, wanted * sizeof *nodes);
+    if (nodes == NULL)
+        return;
+    tape->nodes = nodes;
+    tape->capacity = tape->limit = wanted;
+    fad_memory_free(tape->adjoints);
+    tape->adjoints = NULL;
+    tape->n_adjoints = 0;
+}
+
+void
+fad_tape_reset(fad_tape *tape)
+{
+    if (tape->peak < tape->n_nodes)
+        tape->peak = tape->n_nodes;
+    shrink_when_calm(tape);
+    tape->epoch++;
+    tape->n_nodes = tape->n_pinned = tape->n_odd = tape->peak = 0;
+    tape->last_input = FAD_NO_NODE;
+    tape->waste = tape->patience = 0;
+}
+
+void
+fad_tape_give(fad_tape *tape)
+{
+    fad_tape_reset(tape);
+    if (tape->epoch == UINT32_MAX) {
+        /* Epochs must not repeat: this tape has served 4 billion times and retires. */
+        fad_memory_free(tape->nodes);
+        fad_memory_free(tape->adjoints);
+        tape->nodes = NULL;
+        tape->adjoints = NULL;
+        tape->limit = tape->capacity = tape->n_adjoints = 0;
+        return;
+    }
+    tape->next = pool;
+    pool = tape;
+}
+
+int
+fad_tape_reserve(fad_tape *tape, uint64_t n)
+{
+    if (n <= tape->capacity)
+        return 0;
+    if (n > FAD_MAX_NODES)
+        return -1;
+    fad_node *nodes = fad_memory_resize(tape->nodes, (size_t)n * sizeof *nodes);
+    if (nodes == NULL)
+        return -1;
+    tape->nodes = nodes;
+    tape->capacity = (uint32_t)n;
+    return 0;
+}
+
+int
+fad_tape_renew_limit(fad_tape *tape, uint32_t n_more, uint64_t n_holders)
+{
+    uint64_t needed = (uint64_t)tape->n_nodes + n_more;
+    uint64_t wanted = 2 * (uint64_t)tape->n_nodes + n_more;
+    if (wanted < n_holders)
+        wanted = n_holders;
+    if (wanted < MIN_LIMIT)
+        wanted = MIN_LIMIT;
+    if (wanted > FAD_MAX_NODES)
+        wanted = FAD_MAX_NODES;
+    if (fad_tape_reserve(tape, wanted) < 0) {
+        /* Not twice as much, then as much as is needed now. */
+        if (fad_tape_reserve(tape, needed) < 0)
+            return -1;
+        wanted = tape->capacity;
+    }
+    tape->limit = (uint32_t)wanted;
+    return 0;
+}
+
+int
+fad_tape_reserve_adjoints(fad_tape *tape)
+{
+    if (tape->n_adjoints >= tape->n_nodes)
+        return 0;
+    double *adjoints = fad_memory_zeroed((size_t)tape->capacity * sizeof *adjoints);
+    if (adjoints == NULL)
+        return -1;
+    fad_memory_free(tape->adjoints);
+    tape->adjoints = adjoints;
+    tape->n_adjoints = tape->capacity;
+    return 0;
+}
+
+size_t
+fad_tape_bytes(const fad_tape *tape)
+{
+    return (size_t)tape->capacity * sizeof(fad_node) +
+           (size_t)tape->n_adjoints * sizeof(double);
+}
+
+void
+fad_tape_set_busy(fad_tape *tape)
+{
+    if (tape->busy++ == 0) {
+        tape->saved_limit = tape->limit;
+        tape->limit = 0;
+    }
+}
+
+void
+fad_tape_end_busy(fad_tape *tape)
+{
+    if (--tape->busy == 0)
+        tape->limit = tape->saved_limit;
+}
+
+uint32_t *
+fad_tape_marks(fad_tape *tape)
+{
+    if (fad_tape_reserve_adjoints(tape) < 0)
+        return NULL;
+    uint32_t *marks = marks_of(tape);
+    for (uint32_t id = 0; id < tape->n_pinned; id++)
+        marks[id] = 1;
+    return marks;
+}
+
+/* Marks all that a marked node depends on.  Arguments have smaller ids: one pass. */
+static void
+mark_arguments(const fad_tape *tape)
+{
+    uint32_t *restrict marks = marks_of(tape);
+    const fad_node *restrict nodes = tape->nodes;
+    for (uint32_t id = tape->n_nodes; id-- > 0;) {
+        if (!marks[id])
+            continue;
+        uint32_t a = nodes[id].a;
+        marks[a] = 1;
+        marks[a == id ? id : nodes[id].b] = 1; /* an input's b is a link, not an argument */
+    }
+}
+
+static uint32_t
+count_odd(const fad_tape *tape)
+{
+    uint32_t n = 0;
+    for (uint32_t id = 0; id < tape->n_nodes; id++) {
+        const fad_node *node = &tape->nodes[id];
+        n += node->a != id && !(isfinite(node->pa) && isfinite(node->pb));
+    }
+    return n;
+}
+
+void
+fad_tape_slide(fad_tape *tape)
+{
+    if (tape->peak < tape->n_nodes)
+        tape->peak = tape->n_nodes;
+    mark_arguments(tape);
+
+    uint32_t *restrict new_ids = marks_of(tape);
+    fad_node *restrict nodes = tape->nodes;
+    uint32_t n = 0, last_input = FAD_NO_NODE;
+    for (uint32_t id = 0; id < tape->n_nodes; id++) {
+        if (!new_ids[id])
+            continue;
+        fad_node node = nodes[id];
+        new_ids[id] = n;
+        if (node.a == id) {
+            node.b = last_input == FAD_NO_NODE ? n : last_input;
+            last_input = n;
+        } else {
+            node.b = new_ids[node.b];
+        }
+        node.a = new_ids[node.a];
+        nodes[n++] = node;
+    }
+    tape->n_nodes = n;
+    tape->last_input = last_input;
+    tape->waste = 0;
+    tape->n_collections++;
+    if (tape->n_odd)
+        tape->n_odd = count_odd(tape);
+}
+
+void
+fad_tape_end_marks(fad_tape *tape, uint32_t n_nodes)
+{
+    memset(marks_of(tape), 0, (size_t)n_nodes * sizeof(uint32_t));
+}
+
+uint32_t
+fad_tape_record_chain(fad_tape *tape, size_t n, const uint32_t *ids, const double *partials)
+{
+    if (n == 1)
+        return fad_tape_record_unary(tape, ids[0], partials[0]);
+    uint32_t id = fad_tape_record(tape, ids[0], partials[0], ids[1], partials[1]);
+    for (size_t k = 2; k < n; k++)
+        id = fad_tape_record(tape, id, 1.0, ids[k], partials[k]);
+    return id;
+}

@@ -1,0 +1,131 @@
+/*
+ * The tape: a recording of the operations of a run, in one growing, reused arena.
+ *
+ *   f(x0, x1) = sin(x0 * x1)
+ *
+ *   node       0       1       2           3
+ *   a, b       0 self  1, 0    0, 1        2, 3 self
+ *   pa, pb     .  .    .  .    x1, x0      cos(.), 0
+ *              input   input   x0 * x1     sin(.)
+ *
+ * A node is the result of one operation.  It has up to two edges, each an argument's id with
+ * the partial of the node to that argument.  Invariants:
+ *
+ *   - An argument's id is smaller than its node's: walking the ids downwards is the reverse
+ *     topological order.
+ *   - A node with one edge points the second at itself, with partial 0.  (Aimed at a node that
+ *     is used often, this dummy costs up to 45 % of the sweep.)
+ *   - An input points a at itself, and b at the input before it, the first one at itself: the
+ *     chain of inputs, from last_input downwards.  Its pa is the gradient that backward left
+ *     there, its pb says whether there is one (0 or 1).
+ *   - Between sweeps and collections all adjoints are exactly 0.
+ *
+ * Tapes are never freed, they are recycled: a holder of an id remembers the tape's epoch and
+ * is stale as soon as the two differ, but always reads a live struct.
+ *
+ * No function here takes a lock; the caller serialises (in Python: the GIL).
+ */
+#ifndef FAD_TAPE_H
+#define FAD_TAPE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct {
+    uint32_t a, b;
+    double pa, pb;
+} fad_node;
+
+#define FAD_NO_NODE UINT32_MAX
+#define FAD_MAX_NODES (UINT32_MAX - 15u) /* ids are 32 bits, some stay free */
+
+typedef struct fad_tape {
+    fad_node *nodes;
+    uint32_t n_nodes;
+    uint32_t limit;       /* who would record past it makes room first; 0 while busy */
+    uint32_t epoch;       /* odd ones out: an id of another epoch is stale */
+    uint32_t capacity;    /* of nodes; limit <= capacity */
+    double *adjoints;
+    uint32_t n_adjoints;  /* capacity of adjoints */
+    uint32_t n_pinned;    /* nodes [0, n_pinned) outlive every collection, in place */
+    uint32_t last_input;  /* head of the chain of inputs, or FAD_NO_NODE */
+    uint32_t n_odd;       /* nodes with a partial that is not finite, at least */
+    uint32_t busy;        /* > 0: being swept, without the caller's lock */
+    uint32_t saved_limit; /* what limit was before busy */
+    uint32_t peak;        /* largest n_nodes so far in this epoch */
+    uint32_t n_calm;      /* uses in a row that needed far less than the capacity */
+    uint64_t waste;       /* nodes that sweeps walked over in vain since the last collection */
+    uint64_t patience;    /* how much more waste a collection must promise: doubles in vain */
+    uint64_t n_collections;
+    struct fad_tape *next; /* in the pool */
+} fad_tape;
+
+/* A tape from the pool, empty, or NULL without memory. */
+fad_tape *fad_tape_take(void);
+
+/* Empties the tape, ends its epoch, and gives it back to the pool. */
+void fad_tape_give(fad_tape *tape);
+
+/* Empties the tape and ends its epoch: all ids on it are stale. */
+void fad_tape_reset(fad_tape *tape);
+
+/* Make the arena hold n nodes.  0, or -1 without memory: the tape is then as it was. */
+int fad_tape_reserve(fad_tape *tape, uint64_t n);
+
+/* After a collection or a growth: sets the limit to at least n_nodes + n_more, and in
+   proportion to what is alive.  0, or -1 as above. */
+int fad_tape_renew_limit(fad_tape *tape, uint32_t n_more, uint64_t n_holders);
+
+/* Make room for the adjoints of all nodes.  0, or -1 as above. */
+int fad_tape_reserve_adjoints(fad_tape *tape);
+
+/* Bytes that the arena and its adjoints have reserved. */
+size_t fad_tape_bytes(const fad_tape *tape);
+
+/* While busy, a tape has limit 0: every recording takes the slow path, where it is refused. */
+void fad_tape_set_busy(fad_tape *tape);
+void fad_tape_end_busy(fad_tape *tape);
+
+/*
+ * Collecting, in three steps, in which nothing can fail after the first:
+ *
+ *   marks = fad_tape_marks(tape)          NULL without memory: no harm done
+ *   marks[id] = 1 for each id in use
+ *   fad_tape_slide(tape)                  drops what no marked node depends on, and
+ *   id = marks[id] for each id in use     renumbers the rest, in the same order
+ *   fad_tape_end_marks(tape, n)           n: n_nodes before the collection
+ */
+uint32_t *fad_tape_marks(fad_tape *tape);
+void fad_tape_slide(fad_tape *tape);
+void fad_tape_end_marks(fad_tape *tape, uint32_t n_nodes);
+
+/* The following need n_nodes < limit beforehand, and return the new node's id. */
+
+static inline uint32_t
+fad_tape_record(fad_tape *tape, uint32_t a, double pa, uint32_t b, double pb)
+{
+    uint32_t id = tape->n_nodes++;
+    tape->nodes[id] = (fad_node){a, b, pa, pb};
+    return id;
+}
+
+static inline uint32_t
+fad_tape_record_unary(fad_tape *tape, uint32_t a, double pa)
+{
+    return fad_tape_record(tape, a, pa, tape->n_nodes, 0.0);
+}
+
+static inline uint32_t
+fad_tape_record_input(fad_tape *tape)
+{
+    uint32_t id = tape->n_nodes;
+    uint32_t previous = tape->last_input == FAD_NO_NODE ? id : tape->last_input;
+    tape->last_input = id;
+    return fad_tape_record(tape, id, 0.0, previous, 0.0);
+}
+
+/* A result of n arguments as a chain of max(1, n - 1) nodes; needs as much room. */
+uint32_t fad_tape_record_chain(fad_tape *tape, size_t n, const uint32_t *ids,
+                               const double *partials);
+
+#endif
