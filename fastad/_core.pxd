@@ -1,0 +1,92 @@
+"""What the binding uses of csrc, _var.h and _operations.h."""
+
+from cpython.object cimport PyObject
+from libc.stdint cimport uint32_t, uint64_t
+
+cdef extern from "op.h" nogil:
+    ctypedef enum fad_opcode:
+        FAD_OP_add, FAD_OP_sub, FAD_OP_mul, FAD_OP_div, FAD_OP_pow, FAD_OP_floordiv
+        FAD_OP_mod, FAD_N_OPS
+    ctypedef struct fad_op_row:
+        const char *name
+        int arity
+        const char *value
+        const char *partials[3]
+        int domain
+        const char *doc
+    ctypedef struct fad_domain_row:
+        const char *name
+        const char *remedy
+    const fad_op_row fad_op_rows[]
+    const fad_domain_row fad_domain_rows[]
+    int FAD_N_DOMAINS
+    double fad_op_value(fad_opcode, double, double, double)
+    void fad_op_partials(fad_opcode, double, double, double, double, double *)
+
+cdef extern from "memory.h" nogil:
+    void *fad_memory_resize(void *, size_t)
+    void *fad_memory_zeroed(size_t)
+    void fad_memory_free(void *)
+    void fad_memory_fail_from(unsigned long)
+
+cdef extern from "tape.h" nogil:
+    ctypedef struct fad_node:
+        uint32_t a, b
+        double pa, pb
+    ctypedef struct fad_tape:
+        fad_node *nodes
+        uint32_t n_nodes, limit, epoch, n_pinned, last_input, n_odd, busy, peak
+        double *adjoints
+        uint64_t waste, n_collections
+        fad_tape *next
+    uint32_t FAD_NO_NODE
+    fad_tape *fad_tape_take()
+    void fad_tape_give(fad_tape *)
+    int fad_tape_reserve_adjoints(fad_tape *)
+    size_t fad_tape_bytes(const fad_tape *)
+    void fad_tape_set_busy(fad_tape *)
+    void fad_tape_end_busy(fad_tape *)
+    uint32_t fad_tape_record_input(fad_tape *)
+    uint32_t fad_tape_record_chain(fad_tape *, size_t, const uint32_t *, const double *)
+
+cdef extern from "sweep.h" nogil:
+    void fad_sweep_backward(fad_tape *, uint32_t, double)
+    uint64_t fad_sweep_backward_carefully(fad_tape *, uint32_t, double, unsigned char *)
+    void fad_sweep_reach(const fad_tape *, uint32_t, unsigned char *)
+
+cdef extern from "_operations.h":
+    ctypedef enum asked_by:
+        BY_OPERATOR, BY_FUNCTION, BY_METHOD
+    struct slow_paths:
+        object (*unary)(fad_opcode, asked_by, object)
+        object (*binary)(fad_opcode, asked_by, object, object)
+        object (*ternary)(fad_opcode, object, object, object)
+        object (*log_to_base)(object, object)
+    slow_paths slow_path
+    struct var_errors:
+        void *busy_tape
+        void *out_of_memory
+    var_errors errors
+    fad_tape no_tape
+    size_t n_slots
+    object new_var(double, fad_tape *, uint32_t)
+    int make_room(fad_tape *, uint32_t) except -1
+    int ensure_room(fad_tape *) except -1
+    void collect_tape "collect"(fad_tape *)
+    void collect_if_wasteful(fad_tape *)
+    PyObject *new_inputs(fad_tape *, object) except? NULL
+    list list_of_floats(const double *, Py_ssize_t)
+    size_t count_live_vars()
+    int install_var_type(void *) except -1
+    int add_row_method(fad_opcode, const char *) except -1
+    object row_function(fad_opcode, object)
+    object record_add(object, object, asked_by)
+    object record_sub(object, object, asked_by)
+    object record_mul(object, object, asked_by)
+    object record_div(object, object, asked_by)
+    object record_floordiv(object, object, asked_by)
+    object record_mod(object, object, asked_by)
+    object record_pow(object, object, asked_by)
+    object record_log(object, asked_by)
+    object record_neg(object, asked_by)
+    object record_fabs(object, asked_by)

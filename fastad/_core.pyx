@@ -1,0 +1,423 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: initializedcheck=False, c_api_binop_methods=True, embedsignature=True
+"""The binding of the C core: `Var`, `Tape`, and what the Python modules call.
+
+Thin over csrc: convert, call, convert back.  The fast path of every operation stands in
+_operations.h and never comes here; what it refuses arrives in _slow_paths.pxi.  The verbs'
+engine (lift the arguments, run the function, sweep, hand back the gradient in the
+arguments' shape) stands in _gradients.pxi.
+"""
+
+cimport cython
+from cpython.float cimport PyFloat_Check, PyFloat_AS_DOUBLE
+from cpython.long cimport PyLong_Check, PyLong_AsLongLongAndOverflow
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from cpython.object cimport PyObject, Py_EQ, Py_GE, Py_GT, Py_LE, Py_LT, Py_NE, PyObject_RichCompare
+from libc.math cimport isfinite, isinf, isnan
+from libc.stdint cimport uint32_t, uint64_t
+from libc.string cimport memset
+
+import math
+import numbers
+import operator
+import sys
+import time
+import warnings
+
+from fastad.errors import (
+    ArgumentError,
+    BusyTapeError,
+    DivisionByZeroError,
+    DomainError,
+    LostDerivativeError,
+    MixedTapesError,
+    NonSmoothError,
+    NonSmoothWarning,
+    NotAnInputError,
+    OutOfMemoryError,
+    RangeError,
+    ResultError,
+    StaleVarError,
+)
+
+cdef extern from "Python.h":
+    ctypedef struct PyThreadState:
+        pass
+    PyThreadState *PyThreadState_Get()
+    uint64_t PyThreadState_GetID(PyThreadState *)
+    PyObject *PyThreadState_GetDict()  # borrowed
+    double PyLong_AsDouble(object) except? -1.0
+    Py_hash_t Py_HashPointer "_Py_HashPointer"(const void *)
+    int Py_EnterRecursiveCall(const char *) except -1
+    void Py_LeaveRecursiveCall()
+    Py_ssize_t PyList_GET_SIZE(PyObject *)
+    void Py_DECREF(object)
+    int PyErr_WarnEx(object, const char *, Py_ssize_t) except -1
+
+
+# ---- Numbers ----------------------------------------------------------------------------
+
+cdef int number(object x, double *value) except -1:
+    """Whether x is a plain real number, and then its value; OverflowError if too large."""
+    if PyFloat_Check(x):
+        value[0] = PyFloat_AS_DOUBLE(x)
+        return 1
+    if PyLong_Check(x):
+        value[0] = PyLong_AsDouble(x)
+        return 1
+    if type(x) is Var:
+        return 0
+    if isinstance(x, numbers.Real) or is_numpy_bool(x):
+        value[0] = float(x)
+        return 1
+    return 0
+
+
+cdef bint is_numpy_bool(object x):
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(x, numpy.bool_)
+
+
+# ---- Var --------------------------------------------------------------------------------
+
+@cython.final
+@cython.no_gc
+cdef class Var:
+    """A number that remembers how it was computed.
+
+    Use it like a float, in arithmetic, comparisons and the functions of `fastad.math`;
+    `backward` of a result then leaves its derivatives in `grad` of the inputs.
+
+    Parameters
+    ----------
+    value : real number
+        The value of a new input, on the tape of the running thread.
+
+    Raises
+    ------
+    ArgumentError
+        (a TypeError) if `value` is not a real number.
+
+    Examples
+    --------
+    >>> from fastad import Var, math
+    >>> x, y = Var(1.5), Var(2.0)
+    >>> z = x * y + math.sin(x)
+    >>> z.backward()
+    >>> y.grad
+    1.5
+    >>> x.grad == 2.0 + math.cos(1.5)
+    True
+    """
+
+    # The layout of var_object in _var.h.
+    cdef double _value
+    cdef fad_tape *tape
+    cdef uint32_t id
+    cdef uint32_t epoch
+
+    # NumPy's scalars leave an operation to a Var, NumPy's arrays apply it to each element.
+    __array_priority__ = -1.0
+
+    def __cinit__(self, value, /):
+        cdef double number_ = 0.0
+        if not number(value, &number_):
+            raise ArgumentError(
+                f"Var({short(value)}): a Var is made from one real number, not from "
+                f"{a_type(value)}"
+            )
+        cdef fad_tape *tape = thread_tape()
+        ensure_room(tape)
+        self.id = fad_tape_record_input(tape)
+        self._value = number_
+        self.epoch = tape.epoch
+        self.tape = tape
+
+    @property
+    def value(self):
+        """The plain float.  It can be read for ever."""
+        return self._value
+
+    @property
+    def grad(self):
+        """The derivative that the last `backward` left here: a float, or None before it.
+
+        Raises
+        ------
+        NotAnInputError
+            (an AttributeError) if this Var is the result of an operation.
+        StaleVarError
+            (a RuntimeError) if its tape has been closed.
+        """
+        check_fresh(self)
+        cdef fad_node *node = &self.tape.nodes[self.id]
+        if node.a != self.id:
+            raise NotAnInputError(
+                f"{self!r} is the result of an operation, and only inputs hold a gradient: "
+                "fastad.grad differentiates to a function's arguments"
+            )
+        return node.pa if node.pb != 0.0 else None
+
+    def backward(self, seed=1.0, accumulate=False, on_nan="warn"):
+        """Differentiate this Var to every input it depends on, into their `grad`.
+
+        Parameters
+        ----------
+        seed : real number
+            The derivative of some outer result to this Var: scales all gradients.
+        accumulate : bool
+            Add to the gradients that are there instead of replacing them.
+        on_nan : {"warn", "raise"}
+            What happens where an exact zero meets an infinite or undefined partial, or a
+            gradient is nan: a `NonSmoothWarning` for the first, or a `NonSmoothError` for
+            both, which leaves all gradients as they were.
+
+        Raises
+        ------
+        StaleVarError, BusyTapeError, OutOfMemoryError
+            If the tape has been closed, is being swept by another thread, cannot grow.
+
+        Examples
+        --------
+        >>> from fastad import Var
+        >>> x = Var(3.0)
+        >>> (x * x).backward()
+        >>> x.grad
+        6.0
+        >>> (2 * x).backward(accumulate=True)
+        >>> x.grad
+        8.0
+        """
+        cdef double adjoint = 0.0
+        if not number(seed, &adjoint):
+            raise ArgumentError(f"seed={short(seed)}: the seed must be a real number")
+        check_fresh(self)
+        backward(self.tape, self.id, adjoint, accumulate, raises_on_nan(on_nan))
+
+    # -- arithmetic: each one line, the work is in _operations.h
+
+    def __add__(x, y):
+        return record_add(x, y, BY_OPERATOR)
+
+    def __sub__(x, y):
+        return record_sub(x, y, BY_OPERATOR)
+
+    def __mul__(x, y):
+        return record_mul(x, y, BY_OPERATOR)
+
+    def __truediv__(x, y):
+        return record_div(x, y, BY_OPERATOR)
+
+    def __floordiv__(x, y):
+        return record_floordiv(x, y, BY_OPERATOR)
+
+    def __mod__(x, y):
+        return record_mod(x, y, BY_OPERATOR)
+
+    def __divmod__(x, y):
+        quotient = record_floordiv(x, y, BY_OPERATOR)
+        if quotient is NotImplemented:
+            return NotImplemented
+        return quotient, record_mod(x, y, BY_OPERATOR)
+
+    def __pow__(x, y, modulus):
+        if modulus is not None:
+            raise TypeError("pow() of a Var takes no third argument, as of a float")
+        return record_pow(x, y, BY_OPERATOR)
+
+    def __neg__(self):
+        return record_neg(self, BY_OPERATOR)
+
+    def __pos__(self):
+        return self
+
+    def __abs__(self):
+        return record_fabs(self, BY_OPERATOR)
+
+    # -- comparisons, by value; hashing, by identity
+
+    def __richcmp__(self, other, int op):
+        cdef double x = (<Var>self)._value, y = 0.0
+        cdef int is_small
+        if type(other) is Var:
+            y = (<Var>other)._value
+        elif PyFloat_Check(other):
+            y = PyFloat_AS_DOUBLE(other)
+        elif is_small_int(other, &y):
+            pass
+        elif isinstance(other, numbers.Real) or is_numpy_bool(other):
+            return PyObject_RichCompare(x, other, op)  # exact, also for huge ints
+        else:
+            return NotImplemented
+        if op == Py_LT:
+            return x < y
+        if op == Py_LE:
+            return x <= y
+        if op == Py_EQ:
+            return x == y
+        if op == Py_NE:
+            return x != y
+        if op == Py_GT:
+            return x > y
+        return x >= y
+
+    def __hash__(self):
+        # By value, functools.lru_cache would hand one Var's gradient to another.
+        return Py_HashPointer(<void *>self)
+
+    def __bool__(self):
+        return self._value != 0.0
+
+    # -- conversions: to int as floats do, to float never in silence
+
+    def __float__(self):
+        raise LostDerivativeError(
+            f"float() of {self!r} would lose its derivative: use fastad.math instead of "
+            "math, an array of dtype=object, or v.value for the plain number"
+        )
+
+    def __int__(self):
+        return int(self._value)
+
+    def __trunc__(self):
+        return int(self._value)
+
+    def __floor__(self):
+        return math.floor(self._value)
+
+    def __ceil__(self):
+        return math.ceil(self._value)
+
+    def __round__(self, ndigits=None):
+        if ndigits is None:
+            return round(self._value)
+        cdef double partial = 0.0
+        return record(round(self._value, ndigits), [self], &partial)
+
+    def is_integer(self):
+        """Whether the value is an integer."""
+        return self._value.is_integer()
+
+    def conjugate(self):
+        """The Var itself: it is real."""
+        return self
+
+    @property
+    def real(self):
+        """The Var itself: it is real."""
+        return self
+
+    @property
+    def imag(self):
+        """0.0: it is real."""
+        return 0.0
+
+    def __repr__(self):
+        return f"Var({self._value!r})"
+
+    def __str__(self):
+        return str(self._value)
+
+    def __format__(self, spec):
+        return format(self._value, spec)
+
+    # -- copies: a Var is immutable, and lives with its tape
+
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def __reduce_ex__(self, protocol):
+        raise TypeError(
+            f"{self!r} belongs to a tape of this process and cannot be pickled: pickle "
+            "v.value, or the result of fastad.grad"
+        )
+
+
+cdef inline bint is_small_int(object x, double *value) except -1:
+    """Whether x is an int that a double holds exactly."""
+    cdef int overflow = 0
+    cdef long long n
+    if not PyLong_Check(x):
+        return False
+    n = PyLong_AsLongLongAndOverflow(x, &overflow)
+    value[0] = <double>n
+    return not overflow and -(1LL << 53) <= n <= (1LL << 53)
+
+
+cdef int check_fresh(Var x) except -1:
+    if x.epoch == x.tape.epoch:
+        return 0
+    raise StaleVarError(
+        f"{x!r} belongs to a tape that has ended: only v.value can still be read. A Var must "
+        "not leave the function that fastad differentiates, nor outlive its Tape"
+    )
+
+
+def short(x):
+    """repr(x), shortened for a message; also of objects whose repr fails."""
+    try:
+        text = repr(x)
+    except Exception:
+        return f"<{type(x).__name__}>"
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def a_type(x):
+    """The type of x with its article: 'a list', 'an object'."""
+    name = type(x).__name__
+    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
+
+
+cdef bint raises_on_nan(object on_nan) except -1:
+    if on_nan == "warn":
+        return False
+    if on_nan == "raise":
+        return True
+    raise ValueError(f"on_nan={short(on_nan)}: it must be 'warn' or 'raise'")
+
+
+include "_slow_paths.pxi"
+include "_tapes.pxi"
+include "_many_operands.pxi"
+include "_gradients.pxi"
+include "_rows.pxi"
+
+
+# ---- Set-up -----------------------------------------------------------------------------
+
+# What NumPy calls on the elements of an object array: its name, and the row.
+NUMPY_METHODS = {
+    "arccos": "acos", "arccosh": "acosh", "arcsin": "asin", "arcsinh": "asinh",
+    "arctan": "atan", "arctanh": "atanh", "arctan2": "atan2", "absolute": "fabs",
+    "fabs": "fabs", "negative": "neg", "sign": "sign", "floor": "floor", "ceil": "ceil",
+    "trunc": "trunc", "rint": "rint", "sqrt": "sqrt", "cbrt": "cbrt", "exp": "exp",
+    "exp2": "exp2", "expm1": "expm1", "log": "log", "log2": "log2", "log10": "log10",
+    "log1p": "log1p", "sin": "sin", "cos": "cos", "tan": "tan", "sinh": "sinh",
+    "cosh": "cosh", "tanh": "tanh", "hypot": "hypot", "fmod": "fmod",
+    "logaddexp": "logaddexp", "copysign": "copysign", "maximum": "maximum",
+    "minimum": "minimum",
+}
+
+
+cdef list method_names = []  # keeps the names of the methods alive
+
+
+cdef void set_up() except *:
+    install_var_type(<void *>Var)
+    errors.busy_tape = <void *>BusyTapeError
+    errors.out_of_memory = <void *>OutOfMemoryError
+    slow_path.unary = slow_unary
+    slow_path.binary = slow_binary
+    slow_path.ternary = slow_ternary
+    slow_path.log_to_base = log_to_base
+    for name, row in NUMPY_METHODS.items():
+        encoded = name.encode()
+        method_names.append(encoded)
+        add_row_method(opcode_of[row], encoded)
+    numbers.Real.register(Var)
+
+
+set_up()

@@ -1,0 +1,352 @@
+# The engine of the verbs: arguments become Vars, the function runs, one sweep, and the
+# gradient comes back in the shape of the arguments.
+
+
+# ---- Arguments and gradients in any shape ---------------------------------------------------
+
+cdef enum kind_of_shape:
+    A_NUMBER, A_LIST, A_TUPLE, A_DICT, A_DATACLASS, AN_ARRAY
+
+
+@cython.final
+@cython.no_gc_clear
+cdef class Shape:
+    """How numbers lie in an argument, so that a gradient can be laid out the same way."""
+
+    cdef kind_of_shape kind
+    cdef Py_ssize_t n      # of items
+    cdef object prototype  # the class of a tuple, the container itself, the shape of an array
+    cdef list keys         # of a dict or dataclass
+    cdef list items        # Shapes; None where all items are plain numbers
+
+
+cdef object lift(fad_tape *tape, object x, Shape shape):
+    """x with a new input in place of each number; fills in its shape."""
+    cdef double value = 0.0
+    cdef type kind = type(x)
+    if kind is list:
+        shape.kind = A_LIST
+        return lift_items(tape, x, shape)
+    if isinstance(x, tuple):
+        shape.kind = A_TUPLE
+        shape.prototype = kind
+        return as_tuple(kind, lift_items(tape, x, shape))
+    if number(x, &value):
+        shape.kind = A_NUMBER
+        return new_input(tape, value)
+    return lift_other(tape, x, kind, shape)
+
+
+cdef object lift_other(fad_tape *tape, object x, type kind, Shape shape):
+    """lift for what is neither a number nor a plain list or tuple."""
+    if isinstance(x, dict):
+        shape.kind = A_DICT
+        return lift_mapping(tape, x, dict(x), shape)
+    if isinstance(x, list):
+        shape.kind = A_LIST
+        shape.prototype = kind
+        lifted = copy_of(x)
+        lifted[:] = lift_items(tape, x, shape)
+        return lifted
+    if hasattr(kind, "__dataclass_fields__"):
+        shape.kind = A_DATACLASS
+        fields = {field.name: getattr(x, field.name) for field in fields_of(x)}
+        return lift_mapping(tape, x, fields, shape)
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and isinstance(x, numpy.ndarray):
+        shape.kind = AN_ARRAY
+        return lift_array(tape, x, shape, numpy)
+    if kind is Var:
+        raise ArgumentError(
+            f"{x!r} is a Var already, and eager derivatives do not nest yet: pass x.value to "
+            "hold it constant"
+        )
+    raise ArgumentError(
+        f"{short(x)}, {a_type(x)}, cannot be differentiated: only numbers and lists, tuples, "
+        "dicts, dataclasses and arrays of numbers can; pass it by keyword, or choose "
+        "argnums"
+    )
+
+
+cdef list lift_items(fad_tape *tape, object items, Shape shape):
+    """items is a list or a tuple."""
+    cdef PyObject *floats = new_inputs(tape, items)
+    if floats != NULL:
+        shape.n = PyList_GET_SIZE(floats)
+        lifted = <list>floats
+        Py_DECREF(lifted)  # the reference that new_inputs returned
+        return lifted
+    Py_EnterRecursiveCall(" while lifting nested arguments")
+    try:
+        return lift_mixed_items(tape, list(items), shape)
+    finally:
+        Py_LeaveRecursiveCall()
+
+
+cdef list lift_mixed_items(fad_tape *tape, list items, Shape shape):
+    cdef Py_ssize_t k, n = len(items)
+    cdef list lifted = [None] * n
+    cdef Shape inner
+    shape.n = n
+    shape.items = [None] * n
+    for k in range(n):
+        inner = Shape()
+        lifted[k] = lift(tape, items[k], inner)
+        shape.items[k] = inner
+    return lifted
+
+
+cdef object lift_mapping(fad_tape *tape, object x, dict items, Shape shape):
+    shape.prototype = copy_of(x)
+    shape.keys = list(items)
+    return with_items(shape, lift_items(tape, list(items.values()), shape))
+
+
+cdef object with_items(Shape shape, list items):
+    """A copy of the dict or dataclass with other values."""
+    filled = copy_of(shape.prototype)
+    for key, item in zip(shape.keys, items):
+        if shape.kind == A_DICT:
+            filled[key] = item
+        else:
+            object.__setattr__(filled, key, item)
+    return filled
+
+
+cdef object copy_of(object x):
+    if type(x) is dict:
+        return dict(x)
+    import copy
+    return copy.copy(x)
+
+
+cdef object fields_of(object x):
+    import dataclasses
+    return dataclasses.fields(x)
+
+
+cdef object as_tuple(object kind, list items):
+    if kind is tuple:
+        return tuple(items)
+    if hasattr(kind, "_make"):
+        return kind._make(items)
+    return kind(items)
+
+
+cdef object lift_array(fad_tape *tape, object x, Shape shape, object numpy):
+    """An object array of Vars for an array of numbers."""
+    cdef Py_ssize_t k
+    if type(x) is not numpy.ndarray:
+        raise ArgumentError(
+            f"{a_type(x)}: of arrays only plain numpy.ndarray can be differentiated; convert "
+            "with numpy.asarray"
+        )
+    if x.dtype.kind not in "fiubO" or x.dtype.itemsize > 8:
+        raise ArgumentError(
+            f"an array of dtype {x.dtype} cannot be differentiated: convert it with "
+            ".astype(float)"
+        )
+    shape.prototype = x.shape
+    numbers_ = x.ravel().tolist()
+    cdef list lifted = lift_items(tape, numbers_, shape)
+    if shape.items is not None:
+        for inner in shape.items:
+            if (<Shape>inner).kind != A_NUMBER:
+                raise ArgumentError("an array to be differentiated must hold numbers only")
+        shape.items = None
+    array = numpy.empty(shape.n, dtype=object)
+    if shape.n:
+        array[:] = lifted
+    return array.reshape(x.shape)
+
+
+cdef object lower(Shape shape, const double *gradient, Py_ssize_t *place):
+    """The gradient in that shape; place counts the numbers used so far."""
+    cdef list items
+    if shape.kind == A_NUMBER:
+        place[0] += 1
+        return gradient[place[0] - 1]
+    if shape.kind == AN_ARRAY:
+        return lower_array(shape, gradient, place)
+    if shape.items is None:
+        items = list_of_floats(gradient + place[0], shape.n)
+        place[0] += shape.n
+    else:
+        items = [lower(<Shape>inner, gradient, place) for inner in shape.items]
+    if shape.kind == A_LIST:
+        if shape.prototype is None:
+            return items
+        return shape.prototype(items)
+    if shape.kind == A_TUPLE:
+        return as_tuple(shape.prototype, items)
+    return with_items(shape, items)
+
+
+cdef object lower_array(Shape shape, const double *gradient, Py_ssize_t *place):
+    cdef Py_ssize_t k
+    cdef double[::1] cells
+    numpy = sys.modules["numpy"]
+    array = numpy.empty(shape.n)
+    if shape.n:
+        cells = array
+        for k in range(shape.n):
+            cells[k] = gradient[place[0] + k]
+    place[0] += shape.n
+    return array.reshape(shape.prototype)
+
+
+def plain(x):
+    """x with the value of each Var in place of the Var, in containers too."""
+    if type(x) is Var:
+        return (<Var>x)._value
+    kind = type(x)
+    if kind is list:
+        return [plain(item) for item in x]
+    if isinstance(x, tuple):
+        return as_tuple(kind, [plain(item) for item in x])
+    if kind is dict:
+        return {key: plain(item) for key, item in x.items()}
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and kind is numpy.ndarray and x.dtype == object:
+        values = [plain(item) for item in x.ravel().tolist()]
+        array = numpy.empty(len(values), dtype=object)
+        for k, value in enumerate(values):
+            array[k] = value
+        try:
+            return array.astype(float).reshape(x.shape)
+        except (TypeError, ValueError):
+            return array.reshape(x.shape)
+    return x
+
+
+# ---- One call of a verb ----------------------------------------------------------------------
+
+@cython.final
+cdef class Recipe:
+    """What to differentiate, and how: fixed when `grad` or `value_and_grad` is called."""
+
+    cdef object f
+    cdef tuple argnums  # positions
+    cdef bint one       # argnums was a single int
+    cdef bint has_aux
+    cdef bint raises
+
+    def __cinit__(self, f, argnums, has_aux, on_nan):
+        if not callable(f):
+            raise ArgumentError(f"{short(f)}, {a_type(f)}, is not a function")
+        self.f = f
+        self.one = isinstance(argnums, int)
+        try:
+            self.argnums = tuple([operator.index(k) for k in ((argnums,) if self.one else argnums)])
+        except TypeError:
+            raise ArgumentError(
+                f"argnums={short(argnums)}: it must be an int or a sequence of ints"
+            ) from None
+        if not self.argnums:
+            raise ArgumentError("argnums is empty: there is nothing to differentiate to")
+        self.has_aux = has_aux
+        self.raises = raises_on_nan(on_nan)
+
+
+def value_and_gradient(Recipe recipe, tuple args, dict kwargs):
+    """(value, gradient), or ((value, aux), gradient), of one call of the function."""
+    cdef fad_tape *tape = take_tape()
+    cdef list shapes = []
+    cdef double *gradient = NULL
+    cdef Py_ssize_t k, n_inputs, place = 0
+    cdef object y, aux = None
+    try:
+        lifted = lift_arguments(tape, recipe, args, shapes)
+        n_inputs = tape.n_nodes
+        y = recipe.f(*lifted, **kwargs)
+        if recipe.has_aux:
+            y, aux = value_and_aux(recipe.f, y)
+        if type(y) is Var and (<Var>y).tape == tape and (<Var>y).epoch == tape.epoch:
+            sweep(tape, (<Var>y).id, 1.0, recipe.raises)
+            gradient = tape.adjoints
+            y = (<Var>y)._value
+        else:
+            y = constant_result(recipe.f, y)
+            gradient = zero_adjoints(tape)
+        gradients = [lower(<Shape>shape, gradient, &place) for shape in shapes]
+        return (y, plain(aux)) if recipe.has_aux else y, (
+            gradients[0] if recipe.one else tuple(gradients)
+        )
+    finally:
+        if gradient != NULL:
+            memset(tape.adjoints, 0, n_inputs * sizeof(double))
+        give_tape(tape)
+
+
+cdef tuple lift_arguments(fad_tape *tape, Recipe recipe, tuple args, list shapes):
+    """args with inputs in place of the numbers at recipe.argnums."""
+    cdef Py_ssize_t position, n = len(args)
+    cdef Shape shape
+    cdef list lifted = list(args)
+    cdef set seen = None
+    tape.n_pinned = 0
+    for argnum in recipe.argnums:
+        position = argnum + n if argnum < 0 else argnum
+        if not 0 <= position < n:
+            raise ArgumentError(
+                f"argnums={argnum}, but {name_of(recipe.f)} was called with {n} positional "
+                f"argument{'' if n == 1 else 's'}: pass what is differentiated by position"
+            )
+        if len(recipe.argnums) > 1:
+            seen = set() if seen is None else seen
+            if position in seen:
+                raise ArgumentError(f"argnums names argument {position} twice")
+            seen.add(position)
+        shape = Shape()
+        lifted[position] = lift(tape, args[position], shape)
+        shapes.append(shape)
+        tape.n_pinned = tape.n_nodes
+    return tuple(lifted)
+
+
+cdef double *zero_adjoints(fad_tape *tape) except NULL:
+    """The adjoints, all 0: the gradient of a constant."""
+    if fad_tape_reserve_adjoints(tape) < 0 or tape.adjoints == NULL:
+        if tape.adjoints == NULL and tape.n_nodes == 0:
+            return <double *>tape  # no inputs: nothing is read
+        raise OutOfMemoryError("no memory for the gradient")
+    return tape.adjoints
+
+
+cdef void give_tape(fad_tape *tape):
+    if tape.busy == 0:
+        fad_tape_give(tape)
+
+
+cdef tuple value_and_aux(f, result):
+    if isinstance(result, tuple) and len(result) == 2:
+        return result
+    raise ResultError(
+        f"{name_of(f)} returned {short(result)}, {a_type(result)}: with has_aux=True it must "
+        "return a pair (value, aux)"
+    )
+
+
+cdef object constant_result(f, y):
+    """A result that does not depend on the inputs, as a float; ResultError if it is none."""
+    cdef double value = 0.0
+    numpy = sys.modules.get("numpy")
+    if type(y) is Var:
+        check_fresh(y)
+        return y
+    if not isinstance(y, bool) and not is_numpy_bool(y) and number(y, &value):
+        return value
+    advice = "it must return one number"
+    if y is None:
+        advice += "; is a return missing?"
+    elif isinstance(y, (bool, complex)) or is_numpy_bool(y):
+        pass
+    elif isinstance(y, tuple) and len(y) == 2:
+        advice += "; with has_aux=True it may return (value, aux)"
+    elif isinstance(y, (list, tuple, dict)) or numpy is not None and isinstance(y, numpy.ndarray):
+        advice += "; sum up its entries, or differentiate them one by one"
+    raise ResultError(f"{name_of(f)} returned {short(y)}, {a_type(y)}: {advice}")
+
+
+cdef str name_of(f):
+    return getattr(f, "__name__", None) or short(f)

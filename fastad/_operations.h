@@ -1,0 +1,269 @@
+/*
+ * The operations on Vars: for each row of ops.def a function that computes the value and the
+ * partials and records one node, all without leaving C.
+ *
+ * What is not the ordinary case goes to the slow paths, which _core.pyx fills in: an operand
+ * that is neither Var, float nor int; a stale Var or two tapes; a value or partial that is not
+ * finite, where CPython might raise.  An operation makes room for its node and its result
+ * before it reads ids (making room may collect, which renumbers), and then cannot fail.
+ */
+#ifndef FASTAD_OPERATIONS_H
+#define FASTAD_OPERATIONS_H
+
+#include <float.h>
+
+#include "_var.h"
+#include "op.h"
+#include "special.h"
+
+/* Who asked: decides which of Python's exceptions an odd argument raises. */
+typedef enum {
+    BY_OPERATOR, /* x / y, x ** y: as float's operators do */
+    BY_FUNCTION, /* fastad.math.log(x): as the functions of math do */
+    BY_METHOD    /* x.log(), which numpy.log calls: nan or inf and a RuntimeWarning */
+} asked_by;
+
+static struct {
+    PyObject *(*unary)(fad_opcode, asked_by, PyObject *);
+    PyObject *(*binary)(fad_opcode, asked_by, PyObject *, PyObject *);
+    PyObject *(*ternary)(fad_opcode, PyObject *, PyObject *, PyObject *);
+    PyObject *(*log_to_base)(PyObject *, PyObject *);
+} slow_path;
+
+/* CPython has algorithms of its own for these two: a nan sends them to the slow path, which
+   asks it. */
+#define tgamma(x) NAN
+#define lgamma(x) NAN
+
+static inline int
+is_fresh(const var_object *var)
+{
+    return LIKELY(var->epoch == var->tape->epoch);
+}
+
+static inline int
+are_fresh(const var_object *x, const var_object *y)
+{
+    const fad_tape *tape = x->tape;
+    return LIKELY(tape == y->tape &&
+                  ((x->epoch ^ tape->epoch) | (y->epoch ^ tape->epoch)) == 0);
+}
+
+/* The operand as a double, where that is quick and exact or rounds as Python does. */
+static inline int
+as_constant(PyObject *object, double *constant)
+{
+    if (PyFloat_CheckExact(object)) {
+        *constant = PyFloat_AS_DOUBLE(object);
+        return 1;
+    }
+    if (PyLong_CheckExact(object)) {
+        *constant = PyLong_AsDouble(object);
+        if (UNLIKELY(*constant == -1.0 && PyErr_Occurred())) {
+            PyErr_Clear(); /* too large: the slow path says so */
+            return 0;
+        }
+        return 1;
+    }
+    if (PyFloat_Check(object)) { /* numpy.float64 */
+        *constant = PyFloat_AS_DOUBLE(object);
+        return 1;
+    }
+    return 0;
+}
+
+static inline PyObject *
+record_edge(var_object *x, double value, double partial)
+{
+    if (UNLIKELY(!(fabs(value) + fabs(partial) <= DBL_MAX)))
+        return NULL;
+    fad_tape *tape = x->tape;
+    if (UNLIKELY(ensure_room(tape) < 0))
+        return NULL;
+    return new_var(value, tape, fad_tape_record_unary(tape, x->id, partial));
+}
+
+/* The slow path after a NULL of record_edge or record_edges, if it was not an exception. */
+#define IF_NOT_RAISED(call) (PyErr_Occurred() ? NULL : (call))
+
+static inline PyObject *
+record_edges(var_object *x, var_object *y, double value, double px, double py)
+{
+    if (UNLIKELY(!(fabs(value) + fabs(px) + fabs(py) <= DBL_MAX)))
+        return NULL;
+    fad_tape *tape = x->tape;
+    if (UNLIKELY(ensure_room(tape) < 0))
+        return NULL;
+    return new_var(value, tape, fad_tape_record(tape, x->id, px, y->id, py));
+}
+
+#define UNARY(name, value_cell, partial_cell, domain, doc)                                 \
+    static PyObject *record_##name(PyObject *x_object, asked_by by)                        \
+    {                                                                                      \
+        if (LIKELY(IS_VAR(x_object)) && is_fresh(AS_VAR(x_object))) {                      \
+            const double x = AS_VAR(x_object)->value;                                      \
+            const double v = value_cell;                                                   \
+            PyObject *result = record_edge(AS_VAR(x_object), v, partial_cell);             \
+            if (LIKELY(result != NULL))                                                    \
+                return result;                                                             \
+        }                                                                                  \
+        return IF_NOT_RAISED(slow_path.unary(FAD_OP_##name, by, x_object));                \
+    }                                                                                      \
+    static PyObject *function_##name(PyObject *module, PyObject *x)                        \
+    {                                                                                      \
+        (void)module;                                                                      \
+        return record_##name(x, BY_FUNCTION);                                              \
+    }                                                                                      \
+    static PyObject *method_##name(PyObject *self, PyObject *none)                         \
+    {                                                                                      \
+        (void)none;                                                                        \
+        return record_##name(self, BY_METHOD);                                             \
+    }
+
+#define BINARY(name, value_cell, px_cell, py_cell, domain, doc)                            \
+    static PyObject *record_##name(PyObject *x_object, PyObject *y_object, asked_by by)    \
+    {                                                                                      \
+        PyObject *result = NULL;                                                           \
+        if (IS_VAR(x_object)) {                                                            \
+            const double x = AS_VAR(x_object)->value;                                      \
+            double y;                                                                      \
+            if (IS_VAR(y_object)) {                                                        \
+                if (are_fresh(AS_VAR(x_object), AS_VAR(y_object))) {                       \
+                    y = AS_VAR(y_object)->value;                                           \
+                    const double v = value_cell;                                           \
+                    result = record_edges(AS_VAR(x_object), AS_VAR(y_object), v, px_cell,  \
+                                          py_cell);                                        \
+                }                                                                          \
+            } else if (is_fresh(AS_VAR(x_object)) && as_constant(y_object, &y)) {          \
+                const double v = value_cell;                                               \
+                result = record_edge(AS_VAR(x_object), v, px_cell);                        \
+            }                                                                              \
+        } else {                                                                           \
+            double x;                                                                      \
+            if (IS_VAR(y_object) && is_fresh(AS_VAR(y_object)) &&                          \
+                as_constant(x_object, &x)) {                                               \
+                const double y = AS_VAR(y_object)->value;                                  \
+                const double v = value_cell;                                               \
+                (void)y;                                                                   \
+                result = record_edge(AS_VAR(y_object), v, py_cell);                        \
+            }                                                                              \
+        }                                                                                  \
+        if (LIKELY(result != NULL))                                                        \
+            return result;                                                                 \
+        return IF_NOT_RAISED(slow_path.binary(FAD_OP_##name, by, x_object, y_object));     \
+    }                                                                                      \
+    static PyObject *function_##name(PyObject *module, PyObject *const *args,              \
+                                     Py_ssize_t n_args)                                    \
+    {                                                                                      \
+        (void)module;                                                                      \
+        if (n_args != 2)                                                                   \
+            return wrong_count(#name, 2, n_args);                                          \
+        return record_##name(args[0], args[1], BY_FUNCTION);                               \
+    }                                                                                      \
+    static PyObject *method_##name(PyObject *self, PyObject *other)                        \
+    {                                                                                      \
+        return record_##name(self, other, BY_METHOD);                                      \
+    }
+
+#define TERNARY(name, value_cell, px_cell, py_cell, pz_cell, domain, doc)                  \
+    static PyObject *function_##name(PyObject *module, PyObject *const *args,              \
+                                     Py_ssize_t n_args)                                    \
+    {                                                                                      \
+        (void)module;                                                                      \
+        if (n_args != 3)                                                                   \
+            return wrong_count(#name, 3, n_args);                                          \
+        return slow_path.ternary(FAD_OP_##name, args[0], args[1], args[2]);                \
+    }
+
+static COLD PyObject *
+wrong_count(const char *name, int expected, Py_ssize_t n_args)
+{
+    PyErr_Format(PyExc_TypeError, "%s expected %d arguments, got %zd", name, expected,
+                 n_args);
+    return NULL;
+}
+
+#include "ops.def"
+
+#undef tgamma
+#undef lgamma
+
+/* log has an optional base. */
+static PyObject *
+function_log_to_base(PyObject *module, PyObject *const *args, Py_ssize_t n_args)
+{
+    (void)module;
+    if (LIKELY(n_args == 1))
+        return record_log(args[0], BY_FUNCTION);
+    if (n_args == 2)
+        return slow_path.log_to_base(args[0], args[1]);
+    PyErr_Format(PyExc_TypeError, "log expected 1 or 2 arguments, got %zd", n_args);
+    return NULL;
+}
+
+/* ---- The same as Python callables -------------------------------------------------- */
+
+#if defined(__GNUC__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wcast-function-type"
+#endif
+
+static PyMethodDef row_functions[FAD_N_OPS] = {
+#define UNARY(name, value, px, domain, doc)                                                \
+    {#name, function_##name, METH_O, #name "($module, x, /)\n--\n\n" doc},
+#define BINARY(name, value, px, py, domain, doc)                                           \
+    {#name, (PyCFunction)function_##name, METH_FASTCALL,                                   \
+     #name "($module, x, y, /)\n--\n\n" doc},
+#define TERNARY(name, value, px, py, pz, domain, doc)                                      \
+    {#name, (PyCFunction)function_##name, METH_FASTCALL,                                   \
+     #name "($module, x, y, z, /)\n--\n\n" doc},
+#include "ops.def"
+};
+
+static PyMethodDef row_methods[FAD_N_OPS] = {
+#define UNARY(name, value, px, domain, doc)                                                \
+    {#name, method_##name, METH_NOARGS, #name "($self, /)\n--\n\n" doc},
+#define BINARY(name, value, px, py, domain, doc)                                           \
+    {#name, method_##name, METH_O, #name "($self, y, /)\n--\n\n" doc},
+#define TERNARY(name, value, px, py, pz, domain, doc) {NULL, NULL, 0, NULL},
+#include "ops.def"
+};
+
+static PyMethodDef log_function = {
+    "log", (PyCFunction)function_log_to_base, METH_FASTCALL,
+    "log(x, [base])\n\nThe logarithm of x to the given base, or the natural one."};
+
+#if defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
+
+/* The row as a function of the module of that name. */
+static PyObject *
+row_function(fad_opcode op, PyObject *module_name)
+{
+    PyMethodDef *definition = op == FAD_OP_log ? &log_function : &row_functions[op];
+    return PyCFunction_NewEx(definition, NULL, module_name);
+}
+
+/* Gives Var the row as a method under a name of NumPy's; the name must live for ever. */
+static int
+add_row_method(fad_opcode op, const char *name)
+{
+    PyMethodDef *definition = PyMem_Malloc(sizeof *definition); /* lives as long as Var */
+    if (definition == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    *definition = row_methods[op];
+    definition->ml_name = name;
+    definition->ml_doc = fad_op_rows[op].doc;
+    PyObject *method = PyDescr_NewMethod(var_type, definition);
+    if (method == NULL)
+        return -1;
+    int status = PyDict_SetItemString(var_type->tp_dict, name, method);
+    Py_DECREF(method);
+    PyType_Modified(var_type);
+    return status;
+}
+
+#endif

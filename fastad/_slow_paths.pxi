@@ -1,0 +1,182 @@
+# What the fast paths of _operations.h refuse: operands of other types, stale Vars, two
+# tapes, and results or partials that are not finite, where CPython might raise.
+
+
+# ---- What Python itself computes ----------------------------------------------------------
+
+cdef dict opcode_of = {}  # row name -> opcode
+cdef list by_operator = [None] * FAD_N_OPS  # opcode -> Python's operator, if it can raise
+cdef list by_function = [None] * FAD_N_OPS  # opcode -> Python's function of math, if it has one
+
+
+cdef void find_python_functions() except *:
+    cdef int op
+    for op in range(<int>FAD_N_OPS):
+        name = fad_op_rows[op].name.decode()
+        opcode_of[name] = op
+        by_function[op] = getattr(math, name, None)
+        by_operator[op] = getattr(
+            operator, {"div": "truediv"}.get(name, name), None
+        ) if name in ("add", "sub", "mul", "div", "floordiv", "mod", "pow", "neg") else None
+    by_operator[opcode_of["fabs"]] = abs
+    # The row takes an exponent as a float, math.ldexp as an int.
+    by_function[opcode_of["ldexp"]] = lambda x, n: math.ldexp(x, int(n))
+
+
+find_python_functions()
+
+
+cdef double checked_value(fad_opcode op, asked_by by, tuple values) except? -1.0:
+    """The operation on floats, with the exceptions and, where CPython has algorithms of its
+    own, the values of CPython."""
+    cdef object python = None
+    cdef double c_value, x
+    if by == BY_OPERATOR:
+        python = by_operator[<int>op]
+    elif by == BY_FUNCTION:
+        python = by_function[<int>op]
+    elif values[0] == values[0]:
+        # gamma and lgamma are no methods of NumPy's: only C's value.
+        pass
+    if python is not None:
+        try:
+            result = python(*values)
+        except (ValueError, OverflowError, ZeroDivisionError) as error:
+            raise kinder(error, op, values) from None
+        if isinstance(result, complex):
+            raise DomainError(message(op, values, remedy(op)))
+        return result
+    c_value = value_of(op, values)
+    if isfinite(c_value):
+        return c_value
+    for x in values:
+        if not isfinite(x):
+            return c_value
+    if by == BY_METHOD:
+        warnings.warn(numpy_warning(op, c_value), RuntimeWarning, stacklevel=2)
+        return c_value
+    if isinf(c_value) and fad_op_rows[<int>op].domain in always_defined:
+        raise RangeError(message(op, values, "the result is too large for a float"))
+    raise DomainError(message(op, values, remedy(op)))
+
+
+cdef double value_of(fad_opcode op, tuple values) except? -1.0:
+    cdef Py_ssize_t n = len(values)
+    return fad_op_value(
+        op, values[0], values[1] if n > 1 else 0.0, values[2] if n > 2 else 0.0
+    )
+
+
+cdef str remedy(fad_opcode op):
+    return fad_domain_rows[fad_op_rows[<int>op].domain].remedy.decode()
+
+
+cdef set always_defined = {
+    k for k in range(FAD_N_DOMAINS) if fad_domain_rows[k].name in (b"ANY", b"FINITE")
+}
+
+cdef dict signs = {
+    "add": "+", "sub": "-", "mul": "*", "div": "/", "floordiv": "//", "mod": "%", "pow": "**"
+}
+
+
+def message(op, values, advice):
+    """'log(-2.0): the argument must be positive'"""
+    name = fad_op_rows[<int>op].name.decode()
+    if name in signs and len(values) == 2:
+        call = f"{values[0]!r} {signs[name]} {values[1]!r}"
+        if values[0] < 0:
+            call = f"({values[0]!r}) {signs[name]} {values[1]!r}"
+    else:
+        call = f"{name}({', '.join(map(repr, values))})"
+    return f"{call}: {advice}"
+
+
+cdef object kinder(error, fad_opcode op, tuple values):
+    """Python's exception as one of ours, with the value and the remedy."""
+    if isinstance(error, ZeroDivisionError):
+        return DivisionByZeroError(message(op, values, remedy(op)))
+    if isinstance(error, OverflowError):
+        return RangeError(message(op, values, "the result is too large for a float"))
+    return DomainError(message(op, values, remedy(op)))
+
+
+cdef str numpy_warning(fad_opcode op, double value):
+    """As NumPy words it."""
+    what = "invalid value" if isnan(value) else (
+        "overflow" if fad_op_rows[<int>op].domain in always_defined else "divide by zero"
+    )
+    return f"{what} encountered in {fad_op_rows[<int>op].name.decode()}"
+
+
+# ---- The slow paths ------------------------------------------------------------------------
+
+cdef object slow_unary(fad_opcode op, asked_by by, object x):
+    return slow(op, by, (x,))
+
+
+cdef object slow_binary(fad_opcode op, asked_by by, object x, object y):
+    return slow(op, by, (x, y))
+
+
+cdef object slow_ternary(fad_opcode op, object x, object y, object z):
+    return slow(op, BY_FUNCTION, (x, y, z))
+
+
+cdef object slow(fad_opcode op, asked_by by, tuple operands):
+    """Any operation, on any operands."""
+    cdef double partials[3]
+    cdef double kept[3]
+    cdef double value = 0.0
+    cdef double values[3]
+    cdef int k, n_vars = 0
+    cdef list arguments = []
+    cdef int n = <int>len(operands)
+    memset(values, 0, sizeof(values))
+    memset(partials, 0, sizeof(partials))
+
+    for k in range(n):
+        if type(operands[k]) is Var:
+            check_fresh(<Var>operands[k])
+            values[k] = (<Var>operands[k])._value
+            n_vars += 1
+        elif n_vars == 0 and by == BY_FUNCTION and not has_var(operands):
+            return on_plain_numbers(op, operands)
+        elif not number(operands[k], &values[k]):
+            if by == BY_OPERATOR:
+                return NotImplemented
+            raise TypeError(
+                f"{fad_op_rows[<int>op].name.decode()}: must be real number, not "
+                f"{type(operands[k]).__name__}"
+            )
+    value = checked_value(op, by, tuple([values[k] for k in range(n)]))
+    fad_op_partials(op, values[0], values[1], values[2], value, partials)
+    for k in range(n):
+        if type(operands[k]) is Var:
+            kept[len(arguments)] = partials[k]
+            arguments.append(operands[k])
+    return record(value, arguments, kept)
+
+
+cdef bint has_var(tuple operands):
+    for operand in operands:
+        if type(operand) is Var:
+            return True
+    return False
+
+
+cdef object on_plain_numbers(fad_opcode op, tuple operands):
+    """A function of fastad.math without a Var: what Python's own returns or raises."""
+    cdef double value = 0.0
+    python = by_function[<int>op]
+    if python is not None:
+        return python(*operands)
+    values = []
+    for operand in operands:
+        if not number(operand, &value):
+            raise TypeError(
+                f"{fad_op_rows[<int>op].name.decode()}: must be real number, not "
+                f"{type(operand).__name__}"
+            )
+        values.append(value)
+    return checked_value(op, BY_FUNCTION, tuple(values))

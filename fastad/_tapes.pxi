@@ -1,0 +1,293 @@
+# Tapes: each thread's own, the pool's for the verbs, and the user's.
+
+
+# ---- The tape of a thread ---------------------------------------------------------------
+
+cdef uint64_t last_thread_id = 0  # ids of thread states start at 1 and are never reused
+cdef fad_tape *last_thread_tape = NULL
+cdef fad_tape *orphans = NULL  # tapes of finished threads, whose Vars are still good
+
+
+cdef class ThreadTape:
+    """Holds a thread's tape in the thread's dictionary; passes it on when the thread ends."""
+
+    cdef fad_tape *tape
+
+    def __dealloc__(self):
+        global last_thread_id, orphans
+        last_thread_id = 0
+        if self.tape != NULL:
+            self.tape.next = orphans
+            orphans = self.tape
+
+
+cdef fad_tape *thread_tape() except NULL:
+    """The tape of the running thread, adopted from a finished thread if there is one."""
+    global last_thread_id, last_thread_tape, orphans
+    cdef uint64_t thread_id = PyThreadState_GetID(PyThreadState_Get())
+    if thread_id == last_thread_id:
+        return last_thread_tape
+    cdef dict of_thread = <dict><object>PyThreadState_GetDict()
+    cdef ThreadTape holder = of_thread.get("fastad tape")
+    if holder is None:
+        holder = ThreadTape()
+        if orphans != NULL:
+            holder.tape = orphans
+            orphans = orphans.next
+        else:
+            holder.tape = take_tape()
+        of_thread["fastad tape"] = holder
+    last_thread_id = thread_id
+    last_thread_tape = holder.tape
+    return last_thread_tape
+
+
+cdef fad_tape *take_tape() except NULL:
+    cdef fad_tape *tape = fad_tape_take()
+    if tape == NULL:
+        raise OutOfMemoryError("no memory for another tape")
+    return tape
+
+
+# ---- Inputs and results -----------------------------------------------------------------
+
+cdef Var new_input(fad_tape *tape, double value):
+    ensure_room(tape)
+    return <Var>new_var(value, tape, fad_tape_record_input(tape))
+
+
+cdef object record(double value, list arguments, const double *partials):
+    """The result of an operation on one or more Vars, in any number.
+
+    All must be fresh and on one tape; this is checked here.
+    """
+    cdef Py_ssize_t n = len(arguments), k
+    cdef fad_tape *tape = (<Var>arguments[0]).tape
+    for k in range(n):
+        check_fresh(<Var>arguments[k])
+        if (<Var>arguments[k]).tape != tape:
+            raise MixedTapesError(
+                f"{arguments[0]!r} and {arguments[k]!r} belong to two tapes: make all "
+                "inputs of a computation on one, and pass outer values in as arguments"
+            )
+    cdef uint32_t *ids = <uint32_t *>PyMem_Malloc(n * sizeof(uint32_t))
+    if ids == NULL:
+        raise MemoryError()
+    try:
+        make_room(tape, max(1, n - 1))
+        for k in range(n):
+            ids[k] = (<Var>arguments[k]).id
+            tape.n_odd += not isfinite(partials[k])
+        return new_var(value, tape, fad_tape_record_chain(tape, n, ids, partials))
+    finally:
+        PyMem_Free(ids)
+
+
+# ---- Sweeps -----------------------------------------------------------------------------
+
+cdef enum:
+    LONG_SWEEP = 50000  # nodes, about 0.1 ms: from here on other threads may run meanwhile
+
+
+cdef int sweep(fad_tape *tape, uint32_t start, double seed, bint raises) except -1:
+    """Leave the adjoints of the inputs in tape.adjoints; on failure all are 0 again."""
+    if tape.busy:
+        raise BusyTapeError("another thread is sweeping this tape: wait until it is done")
+    if fad_tape_reserve_adjoints(tape) < 0:
+        raise OutOfMemoryError(
+            f"no memory for the adjoints of {tape.n_nodes} nodes: the tape is as it was"
+        )
+    if tape.n_odd == 0:
+        if start < LONG_SWEEP:
+            fad_sweep_backward(tape, start, seed)
+        else:
+            fad_tape_set_busy(tape)
+            with nogil:
+                fad_sweep_backward(tape, start, seed)
+            fad_tape_end_busy(tape)
+        if not an_input_is_nan(tape):
+            return 0
+        clear_inputs(tape)
+    sweep_carefully(tape, start, seed, raises)
+    return 0
+
+
+cdef int sweep_carefully(fad_tape *tape, uint32_t start, double seed, bint raises) except -1:
+    """The sweep where 0 absorbs what is not finite, and says so once."""
+    cdef unsigned char *reached = <unsigned char *>fad_memory_zeroed(<size_t>start + 1)
+    if reached == NULL:
+        raise OutOfMemoryError("no memory for a sweep: the tape is as it was")
+    cdef uint64_t n_absorbed = fad_sweep_backward_carefully(tape, start, seed, reached)
+    fad_memory_free(reached)
+    try:
+        if raises and (n_absorbed or an_input_is_nan(tape)):
+            raise NonSmoothError(
+                "a derivative is not defined here: an operation has an infinite or undefined "
+                "partial, as sqrt has at 0"
+            )
+        if n_absorbed:
+            warnings.warn(
+                "an infinite or undefined partial met an exactly zero factor in the backward "
+                "sweep and was taken as 0: at a point where an operation is not smooth, such "
+                "as sqrt at 0, check the gradient",
+                NonSmoothWarning,
+                stacklevel=2,
+            )
+    except BaseException:
+        clear_inputs(tape)
+        raise
+    return 0
+
+
+cdef bint an_input_is_nan(fad_tape *tape) noexcept:
+    cdef uint32_t id = tape.last_input
+    if tape.n_pinned:  # a verb's tape: its inputs are the pinned nodes, and no others
+        for id in range(tape.n_pinned):
+            if isnan(tape.adjoints[id]):
+                return True
+        return False
+    while id != FAD_NO_NODE:
+        if isnan(tape.adjoints[id]):
+            return True
+        id = next_input(tape, id)
+    return False
+
+
+cdef void clear_inputs(fad_tape *tape) noexcept:
+    cdef uint32_t id = tape.last_input
+    while id != FAD_NO_NODE:
+        tape.adjoints[id] = 0.0
+        id = next_input(tape, id)
+
+
+cdef inline uint32_t next_input(fad_tape *tape, uint32_t id) noexcept:
+    cdef uint32_t following = tape.nodes[id].b
+    return FAD_NO_NODE if following == id else following
+
+
+cdef int backward(
+    fad_tape *tape, uint32_t start, double seed, bint accumulate, bint raises
+) except -1:
+    """Sweep, then move the adjoints of the inputs into their gradients."""
+    cdef uint32_t id
+    cdef bint has_zero = False
+    cdef unsigned char *reached = NULL
+    cdef fad_node *node
+    sweep(tape, start, seed, raises)
+
+    # An adjoint of 0 may mean "not reached", which leaves a gradient alone, or "reached,
+    # and the derivative is 0"; only a walk over the edges tells them apart.
+    id = tape.last_input
+    while id != FAD_NO_NODE:
+        has_zero |= id <= start and tape.adjoints[id] == 0.0
+        id = next_input(tape, id)
+    if has_zero:
+        reached = <unsigned char *>fad_memory_zeroed(<size_t>start + 1)
+        if reached == NULL:
+            clear_inputs(tape)
+            raise OutOfMemoryError("no memory for a sweep: the gradients are as they were")
+        fad_sweep_reach(tape, start, reached)
+
+    id = tape.last_input
+    while id != FAD_NO_NODE:
+        node = &tape.nodes[id]
+        if tape.adjoints[id] != 0.0 or (has_zero and id <= start and reached[id]):
+            node.pa = node.pa + tape.adjoints[id] if accumulate else tape.adjoints[id]
+            node.pb = 1.0
+            tape.adjoints[id] = 0.0
+        id = next_input(tape, id)
+    fad_memory_free(reached)
+    collect_if_wasteful(tape)
+    return 0
+
+
+# ---- Tape -------------------------------------------------------------------------------
+
+@cython.final
+cdef class Tape:
+    """A tape of one's own: a recording that ends where one says.
+
+    Nobody needs one. It gives back its memory at once, and Vars on it that are used later
+    are refused, where the thread's own tape would keep what they depend on.
+
+    Examples
+    --------
+    >>> from fastad import Tape
+    >>> with Tape() as t:
+    ...     x, y = t.var(3.0), t.var(4.0)
+    ...     (x * y).backward()
+    ...     gradient = x.grad, y.grad
+    >>> gradient
+    (4.0, 3.0)
+    >>> t.stats["nodes"]
+    0
+    """
+
+    cdef fad_tape *tape
+
+    def __cinit__(self):
+        self.tape = take_tape()
+
+    def __dealloc__(self):
+        if self.tape != NULL:
+            fad_tape_give(self.tape)
+
+    cdef int check_open(self) except -1:
+        if self.tape == NULL:
+            raise StaleVarError("this Tape is closed: make a new one")
+        return 0
+
+    def var(self, value, /):
+        """A new input on this tape.
+
+        Raises
+        ------
+        ArgumentError
+            (a TypeError) if `value` is not a real number.
+        StaleVarError
+            (a RuntimeError) if the tape has been closed.
+        """
+        cdef double number_ = 0.0
+        self.check_open()
+        if not number(value, &number_):
+            raise ArgumentError(
+                f"var({short(value)}): a Var is made from one real number, not from "
+                f"{a_type(value)}"
+            )
+        return new_input(self.tape, number_)
+
+    def close(self):
+        """End the recording and give back its memory.  Closing twice does no harm."""
+        if self.tape == NULL:
+            return
+        if self.tape.busy:
+            raise BusyTapeError("another thread is sweeping this tape: close it afterwards")
+        fad_tape_give(self.tape)
+        self.tape = NULL
+
+    def __enter__(self):
+        self.check_open()
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    @property
+    def stats(self):
+        """A dict: nodes now, bytes reserved, peak of nodes, collections so far."""
+        if self.tape == NULL:
+            return {"nodes": 0, "bytes": 0, "peak": 0, "collections": 0}
+        return {
+            "nodes": self.tape.n_nodes,
+            "bytes": fad_tape_bytes(self.tape),
+            "peak": max(self.tape.peak, self.tape.n_nodes),
+            "collections": self.tape.n_collections,
+        }
+
+    def __repr__(self):
+        if self.tape == NULL:
+            return "<Tape, closed>"
+        return f"<Tape, {self.tape.n_nodes} nodes>"
+
+    def __reduce_ex__(self, protocol):
+        raise TypeError("a Tape belongs to its process and cannot be pickled")

@@ -1,0 +1,91 @@
+"""The verbs: functions that take a function and return its derivative."""
+
+import functools
+
+from fastad import _core
+
+__all__ = ["grad", "value_and_grad"]
+
+
+def value_and_grad(f, argnums=0, has_aux=False, *, on_nan="warn"):
+    """The function that returns the value of `f` and its gradient, in reverse mode.
+
+    Parameters
+    ----------
+    f : callable
+        Takes numbers, or lists, tuples, namedtuples, dicts, dataclasses and NumPy arrays of
+        numbers, nested in each other; returns one number. It is called with a `Var` in place
+        of each number (an array becomes an object array of Vars).
+    argnums : int or sequence of int
+        The positional arguments to differentiate to. All others, and keyword arguments, are
+        passed through.
+    has_aux : bool
+        `f` returns a pair ``(value, aux)``, of which `aux` is handed through, with floats in
+        place of Vars.
+    on_nan : {"warn", "raise"}
+        What happens where the gradient is not defined; see `Var.backward`.
+
+    Returns
+    -------
+    callable
+        With the arguments of `f`. It returns ``(value, gradient)`` or, with `has_aux`,
+        ``((value, aux), gradient)``. The gradient has the shape of the argument, floats for
+        numbers and a float array for an array; for a sequence of argnums it is a tuple.
+
+    Raises
+    ------
+    ArgumentError
+        (a TypeError) for an argument that cannot be differentiated.
+    ResultError
+        (a TypeError) if `f` returns something else than one number.
+
+    Examples
+    --------
+    >>> import fastad
+    >>> def f(p):
+    ...     return (1 - p[0]) ** 2 + 100 * (p[1] - p[0] ** 2) ** 2
+    >>> fastad.value_and_grad(f)([-1.2, 1.0])
+    (24.199999999999996, [-215.59999999999997, -87.99999999999999])
+
+    SciPy takes it as it is:
+
+    >>> import numpy, scipy.optimize
+    >>> result = scipy.optimize.minimize(
+    ...     fastad.value_and_grad(f), numpy.array([-1.2, 1.0]), jac=True)
+    >>> [round(x, 4) for x in result.x.tolist()]
+    [1.0, 1.0]
+    """
+    recipe = _core.Recipe(f, argnums, has_aux, on_nan)
+
+    @functools.wraps(f)
+    def value_and_gradient(*args, **kwargs):
+        return _core.value_and_gradient(recipe, args, kwargs)
+
+    return value_and_gradient
+
+
+def grad(f, argnums=0, has_aux=False, *, on_nan="warn"):
+    """The function that returns the gradient of `f`: `value_and_grad` without the value.
+
+    Returns
+    -------
+    callable
+        With the arguments of `f`. It returns the gradient or, with `has_aux`,
+        ``(gradient, aux)``.
+
+    Examples
+    --------
+    >>> from fastad import grad, math
+    >>> grad(math.sin)(0.0)
+    1.0
+    >>> grad(lambda x, y: x * y, argnums=(0, 1))(3.0, 4.0)
+    (4.0, 3.0)
+    """
+    recipe = _core.Recipe(f, argnums, has_aux, on_nan)
+
+    @functools.wraps(f)
+    def gradient(*args, **kwargs):
+        value, gradient = _core.value_and_gradient(recipe, args, kwargs)
+        return (gradient, value[1]) if has_aux else gradient
+
+    return gradient

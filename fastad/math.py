@@ -1,0 +1,103 @@
+"""Drop-in for the standard `math`: every name of it, for floats and for Vars.
+
+Floats in give floats out, the very ones of `math`, and its exceptions. With a `Var` among the
+arguments the result is a Var; functions that return an int or a bool (`floor`, `ceil`,
+`trunc`, `isnan`, ...) do so for a Var, too, and functions about ints are `math`'s own. Names
+that newer Pythons have (`cbrt`, `exp2`, `fma`, `sumprod`) exist on every Python.
+
+>>> from fastad import Var, math
+>>> math.sqrt(2.0)
+1.4142135623730951
+>>> x = Var(2.0)
+>>> y = math.sqrt(x) * math.log(x, 10)
+>>> y.backward()
+>>> round(x.grad, 12)
+0.413553703592
+"""
+
+import math as _math
+
+from fastad import _core
+from fastad._core import dist, fsum, hypot, sumprod
+
+# Functions of one row of csrc/ops.def.
+_ROWS = (
+    "acos acosh asin asinh atan atan2 atanh cbrt copysign cos cosh erf erfc exp exp2 expm1 "
+    "fabs fma fmod gamma lgamma log log10 log1p log2 pow remainder sin sinh sqrt tan tanh ulp"
+).split()
+
+# What needs nothing of ours: constants, functions about ints, and those that only ask a
+# number for its __floor__, its comparisons or its products.
+_PLAIN = (
+    "ceil comb e factorial floor gcd inf isqrt lcm nan perm pi prod tau trunc"
+).split()
+
+globals().update({name: getattr(_math, name) for name in _PLAIN})
+globals().update({name: _core.function(name, __name__) for name in _ROWS})
+
+_var_type = _core.Var
+_ldexp = _core.function("ldexp", __name__)
+
+
+def _value(x):
+    return x.value if type(x) is _var_type else x
+
+
+def degrees(x, /):
+    """The angle x from radians to degrees."""
+    return x * (180.0 / _math.pi) if type(x) is _var_type else _math.degrees(x)
+
+
+def radians(x, /):
+    """The angle x from degrees to radians."""
+    return x * (_math.pi / 180.0) if type(x) is _var_type else _math.radians(x)
+
+
+def frexp(x, /):
+    """The mantissa m and the exponent e (an int) with x == m * 2**e and 0.5 <= abs(m) < 1."""
+    if type(x) is not _var_type:
+        return _math.frexp(x)
+    _, exponent = _math.frexp(x.value)
+    return ldexp(x, -exponent), exponent
+
+
+def modf(x, /):
+    """The fractional and the integral part of x, both with its sign."""
+    if type(x) is not _var_type:
+        return _math.modf(x)
+    return fmod(x, 1.0), x.trunc()
+
+
+def ldexp(x, i, /):
+    """x * 2**i, for an int i."""
+    if type(x) is not _var_type:
+        return _math.ldexp(x, i)
+    _math.ldexp(x.value, i)  # its exceptions
+    return _ldexp(x, max(-5000, min(i, 5000)))
+
+
+def nextafter(x, y, /, **steps):
+    """The next float after x towards y; from Python 3.12 on `steps` floats further."""
+    if type(x) is not _var_type and type(y) is not _var_type:
+        return _math.nextafter(x, y, **steps)
+    return _core.with_value(_math.nextafter(_value(x), _value(y), **steps), x, y)
+
+
+def isclose(a, b, *, rel_tol=1e-09, abs_tol=0.0):
+    """Whether a and b are close in value."""
+    return _math.isclose(_value(a), _value(b), rel_tol=_value(rel_tol), abs_tol=_value(abs_tol))
+
+
+def isfinite(x, /):
+    """Whether x is neither an infinity nor a nan."""
+    return _math.isfinite(_value(x))
+
+
+def isinf(x, /):
+    """Whether x is an infinity."""
+    return _math.isinf(_value(x))
+
+
+def isnan(x, /):
+    """Whether x is a nan."""
+    return _math.isnan(_value(x))

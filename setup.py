@@ -1,0 +1,41 @@
+"""Build the one extension module: the C core and its Cython binding.
+
+Everything else about the project stands in pyproject.toml.
+"""
+
+import os
+import sys
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+CORE = ["memory", "op", "special", "sweep", "tape"]
+
+if sys.platform == "win32":
+    # /fp:precise neither contracts a*b + c nor reorders.
+    compile_args, link_args = ["/O2", "/fp:precise", "/std:c11"], []
+else:
+    compile_args = [
+        "-std=c11",
+        "-O3",
+        "-g0",
+        "-ffp-contract=off",  # a*b + c is rounded twice on every machine
+        "-fno-math-errno",  # sin(x) and cos(x) become one sincos, sqrt one instruction
+        "-fvisibility=hidden",
+    ]
+    link_args = []
+# For instance FASTAD_CFLAGS="-Werror -fsanitize=address,undefined".
+compile_args += os.environ.get("FASTAD_CFLAGS", "").split()
+link_args += os.environ.get("FASTAD_LDFLAGS", "").split()
+
+extension = Extension(
+    "fastad._core",
+    sources=["fastad/_core.pyx", *(f"csrc/{name}.c" for name in CORE)],
+    depends=["csrc/ops.def", *(f"csrc/{name}.h" for name in CORE), "fastad/_operations.h", "fastad/_var.h"],
+    include_dirs=["csrc", "fastad"],
+    define_macros=[("CYTHON_CLINE_IN_TRACEBACK", "0")],
+    extra_compile_args=compile_args,
+    extra_link_args=link_args,
+)
+
+setup(ext_modules=cythonize([extension], compiler_directives={"language_level": 3}))
