@@ -38,6 +38,7 @@
 double powx_extreme(double x, double y);
 double powy_extreme(double x, double y);
 double hypotx_extreme(double x, double y);
+double atan2x_extreme(double x, double y);
 double ulp(double x);
 double scale2(double x, double y);
 double logit(double p);
@@ -77,6 +78,15 @@ static inline double hypotx(double x, double y)
     if (square > 1e-280 && square < 1e300)
         return x / sqrt(square);
     return hypotx_extreme(x, y);
+}
+
+/* y / (x*x + y*y), the partial of atan2(x, y) to x: NaN at (0, 0), 0 at infinity. */
+static inline double atan2x(double x, double y)
+{
+    const double square = x * x + y * y;
+    if (square > 1e-280 && square < 1e300)
+        return y / square;
+    return atan2x_extreme(x, y);
 }
 
 /* ---- Choices and steps ---- */
@@ -144,6 +154,12 @@ static inline double expit(double x)
 {
     const double e = exp(-fabs(x));
     return (x < 0.0 ? e : 1.0) / (1.0 + e);
+}
+
+/* expit(x - y), the partial of logaddexp(x, y) to x: 1/2 also at equal infinities. */
+static inline double logaddexpx(double x, double y)
+{
+    return x == y ? 0.5 : expit(x - y);
 }
 
 /* log(1 + exp(x)) */
