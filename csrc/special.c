@@ -38,7 +38,7 @@ double powy_extreme(double x, double y)
 {
     if (x == 0.0)
         return y > 0.0 ? 0.0 : y < 0.0 ? -INFINITY : NAN;
-    if (isinf(x) && y < 0.0)
+    if (x == INFINITY && y < 0.0)
         return 0.0;
     const double h = pow(x, 0.5 * y); /* log(x) can bring an overflowing power back */
     return h * log(x) * h;
@@ -114,7 +114,7 @@ double logaddexp(double x, double y)
 /*
  * A seed with an error below 0.2 % (S. Winitzki, "A handy approximation for the error
  * function and its inverse", 2008), then two steps of Householder's method of order 3,
- * each of which quadruples the digits.  u is the error of erf(y) divided by erf', and by
+ * each of which quadruples the digits: u is the error of erf divided by erf', and by
  * DLMF 7.10.1 erf''/erf' = -2*y and erf'''/erf' = 4*y*y - 2.
  * From 1/2 on 1 - x is exact, and erfc takes the place of erf.
  */
