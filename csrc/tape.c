@@ -1,7 +1,6 @@
 #include "tape.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "memory.h"
 
@@ -11,13 +10,6 @@ enum {
 };
 
 static fad_tape *pool;
-
-/* Where ids stand: in the adjoints' memory, which is all zero and of the right size. */
-static uint32_t *
-marks_of(const fad_tape *tape)
-{
-    return (uint32_t *)(void *)tape->adjoints;
-}
 
 fad_tape *
 fad_tape_take(void)
@@ -72,6 +64,7 @@ fad_tape_reset(fad_tape *tape)
     tape->n_nodes = tape->n_pinned = tape->n_odd = tape->peak = 0;
     tape->last_input = FAD_NO_NODE;
     tape->waste = tape->patience = 0;
+    tape->n_freed = 0;
 }
 
 void
@@ -110,7 +103,9 @@ int
 fad_tape_renew_limit(fad_tape *tape, uint32_t n_more, uint64_t n_holders)
 {
     uint64_t needed = (uint64_t)tape->n_nodes + n_more;
-    uint64_t wanted = 2 * (uint64_t)tape->n_nodes + n_more;
+    /* Twice what is alive; four times while collecting frees next to nothing. */
+    unsigned factor = tape->n_freed < tape->n_nodes / 4 ? 4 : 2;
+    uint64_t wanted = factor * (uint64_t)tape->n_nodes + n_more;
     if (wanted < n_holders)
         wanted = n_holders;
     if (wanted < MIN_LIMIT)
@@ -118,7 +113,7 @@ fad_tape_renew_limit(fad_tape *tape, uint32_t n_more, uint64_t n_holders)
     if (wanted > FAD_MAX_NODES)
         wanted = FAD_MAX_NODES;
     if (fad_tape_reserve(tape, wanted) < 0) {
-        /* Not twice as much, then as much as is needed now. */
+        /* Not that much, then as much as is needed now. */
         if (fad_tape_reserve(tape, needed) < 0)
             return -1;
         wanted = tape->capacity;
@@ -164,30 +159,67 @@ fad_tape_end_busy(fad_tape *tape)
         tape->limit = tape->saved_limit;
 }
 
-uint32_t *
-fad_tape_marks(fad_tape *tape)
+int
+fad_tape_begin_collection(fad_tape *tape)
 {
-    if (fad_tape_reserve_adjoints(tape) < 0)
-        return NULL;
-    uint32_t *marks = marks_of(tape);
+    size_t n_words = (size_t)tape->n_nodes / 64 + 1;
+    tape->marks = fad_memory_zeroed(n_words * sizeof *tape->marks);
+    tape->n_marks_before = fad_memory_resize(NULL, n_words * sizeof *tape->n_marks_before);
+    if (tape->marks == NULL || tape->n_marks_before == NULL) {
+        fad_tape_end_collection(tape);
+        return -1;
+    }
     for (uint32_t id = 0; id < tape->n_pinned; id++)
-        marks[id] = 1;
-    return marks;
+        fad_tape_mark(tape, id);
+    return 0;
+}
+
+void
+fad_tape_end_collection(fad_tape *tape)
+{
+    fad_memory_free(tape->marks);
+    fad_memory_free(tape->n_marks_before);
+    tape->marks = NULL;
+    tape->n_marks_before = NULL;
+}
+
+static inline int
+is_marked(const fad_tape *tape, uint32_t id)
+{
+    return tape->marks[id / 64] >> id % 64 & 1;
 }
 
 /* Marks all that a marked node depends on.  Arguments have smaller ids: one pass. */
 static void
-mark_arguments(const fad_tape *tape)
+mark_arguments(fad_tape *tape)
 {
-    uint32_t *restrict marks = marks_of(tape);
     const fad_node *restrict nodes = tape->nodes;
-    for (uint32_t id = tape->n_nodes; id-- > 0;) {
-        if (!marks[id])
+    uint32_t id = tape->n_nodes;
+    while (id-- > 0) {
+        if (tape->marks[id / 64] == 0) {
+            id -= id % 64; /* nothing here: on to the next word */
             continue;
-        uint32_t a = nodes[id].a;
-        marks[a] = 1;
-        marks[a == id ? id : nodes[id].b] = 1; /* an input's b is a link, not an argument */
+        }
+        if (!is_marked(tape, id) || nodes[id].a == id)
+            continue; /* of an input, b is a link and not an argument */
+        fad_tape_mark(tape, nodes[id].a);
+        fad_tape_mark(tape, nodes[id].b);
     }
+}
+
+/* Counts the marks, and finds how far all nodes are marked and keep their ids. */
+static uint32_t
+count_marks(fad_tape *tape)
+{
+    uint32_t n = 0;
+    tape->n_unmoved = UINT32_MAX;
+    for (uint32_t word = 0; word <= tape->n_nodes / 64; word++) {
+        if (tape->n_unmoved == UINT32_MAX && tape->marks[word] != UINT64_MAX)
+            tape->n_unmoved = word * 64;
+        tape->n_marks_before[word] = n;
+        n += fad_count_bits(tape->marks[word]);
+    }
+    return n;
 }
 
 static uint32_t
@@ -206,37 +238,40 @@ fad_tape_slide(fad_tape *tape)
 {
     if (tape->peak < tape->n_nodes)
         tape->peak = tape->n_nodes;
-    mark_arguments(tape);
+    tape->waste = 0;
+    tape->n_collections++;
 
-    uint32_t *restrict new_ids = marks_of(tape);
+    mark_arguments(tape);
+    uint32_t n_marked = count_marks(tape);
+    tape->n_freed = tape->n_nodes - n_marked;
+    if (tape->n_freed == 0)
+        return;
+
+    uint32_t last_input = tape->last_input;
+    while (last_input != FAD_NO_NODE && last_input >= tape->n_unmoved) {
+        uint32_t before = tape->nodes[last_input].b;
+        last_input = before == last_input ? FAD_NO_NODE : before;
+    }
     fad_node *restrict nodes = tape->nodes;
-    uint32_t n = 0, last_input = FAD_NO_NODE;
-    for (uint32_t id = 0; id < tape->n_nodes; id++) {
-        if (!new_ids[id])
+    uint32_t n = tape->n_unmoved;
+    for (uint32_t id = n; id < tape->n_nodes; id++) {
+        if (!is_marked(tape, id))
             continue;
         fad_node node = nodes[id];
-        new_ids[id] = n;
         if (node.a == id) {
+            node.a = n;
             node.b = last_input == FAD_NO_NODE ? n : last_input;
             last_input = n;
         } else {
-            node.b = new_ids[node.b];
+            node.a = fad_tape_new_id(tape, node.a);
+            node.b = node.b == id ? n : fad_tape_new_id(tape, node.b);
         }
-        node.a = new_ids[node.a];
         nodes[n++] = node;
     }
     tape->n_nodes = n;
     tape->last_input = last_input;
-    tape->waste = 0;
-    tape->n_collections++;
     if (tape->n_odd)
         tape->n_odd = count_odd(tape);
-}
-
-void
-fad_tape_end_marks(fad_tape *tape, uint32_t n_nodes)
-{
-    memset(marks_of(tape), 0, (size_t)n_nodes * sizeof(uint32_t));
 }
 
 uint32_t

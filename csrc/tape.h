@@ -57,6 +57,10 @@ typedef struct fad_tape {
     uint64_t waste;       /* nodes that sweeps walked over in vain since the last collection */
     uint64_t patience;    /* how much more waste a collection must promise: doubles in vain */
     uint64_t n_collections;
+    uint64_t *marks;      /* during a collection: a bit for each node */
+    uint32_t *n_marks_before; /* during a collection: in the words before each */
+    uint32_t n_unmoved;   /* during a collection: nodes below this keep their ids */
+    uint32_t n_freed;     /* nodes that the last collection dropped */
     struct fad_tape *next; /* in the pool */
 } fad_tape;
 
@@ -87,17 +91,48 @@ void fad_tape_set_busy(fad_tape *tape);
 void fad_tape_end_busy(fad_tape *tape);
 
 /*
- * Collecting, in three steps, in which nothing can fail after the first:
+ * Collecting, in steps of which only the first can fail:
  *
- *   marks = fad_tape_marks(tape)          NULL without memory: no harm done
- *   marks[id] = 1 for each id in use
- *   fad_tape_slide(tape)                  drops what no marked node depends on, and
- *   id = marks[id] for each id in use     renumbers the rest, in the same order
- *   fad_tape_end_marks(tape, n)           n: n_nodes before the collection
+ *   fad_tape_begin_collection(tape)      -1 without memory: no harm done
+ *   fad_tape_mark(tape, id)              for each id in use
+ *   fad_tape_slide(tape)                 drops what no marked node depends on, and renumbers
+ *                                        the rest in the same order
+ *   id = fad_tape_new_id(tape, id)       for each id in use
+ *   fad_tape_end_collection(tape)
+ *
+ * A mark is a bit; a node's new id is the number of marks below its own.
  */
-uint32_t *fad_tape_marks(fad_tape *tape);
+int fad_tape_begin_collection(fad_tape *tape);
 void fad_tape_slide(fad_tape *tape);
-void fad_tape_end_marks(fad_tape *tape, uint32_t n_nodes);
+void fad_tape_end_collection(fad_tape *tape);
+
+static inline void
+fad_tape_mark(fad_tape *tape, uint32_t id)
+{
+    tape->marks[id / 64] |= (uint64_t)1 << id % 64;
+}
+
+static inline uint32_t
+fad_count_bits(uint64_t x)
+{
+#if defined(__POPCNT__)
+    return (uint32_t)__builtin_popcountll(x);
+#else
+    x -= x >> 1 & 0x5555555555555555;
+    x = (x & 0x3333333333333333) + (x >> 2 & 0x3333333333333333);
+    x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0f;
+    return (uint32_t)(x * 0x0101010101010101 >> 56);
+#endif
+}
+
+static inline uint32_t
+fad_tape_new_id(const fad_tape *tape, uint32_t id)
+{
+    if (id < tape->n_unmoved)
+        return id;
+    uint64_t below = ((uint64_t)1 << id % 64) - 1;
+    return tape->n_marks_before[id / 64] + fad_count_bits(tape->marks[id / 64] & below);
+}
 
 /* The following need n_nodes < limit beforehand, and return the new node's id. */
 

@@ -253,7 +253,7 @@ def value_and_gradient(Recipe recipe, tuple args, dict kwargs):
     cdef fad_tape *tape = take_tape()
     cdef list shapes = []
     cdef double *gradient = NULL
-    cdef Py_ssize_t k, n_inputs, place = 0
+    cdef Py_ssize_t n_inputs, place = 0
     cdef object y, aux = None
     try:
         lifted = lift_arguments(tape, recipe, args, shapes)
@@ -261,20 +261,23 @@ def value_and_gradient(Recipe recipe, tuple args, dict kwargs):
         y = recipe.f(*lifted, **kwargs)
         if recipe.has_aux:
             y, aux = value_and_aux(recipe.f, y)
+        gradient = <double *>PyMem_Calloc(n_inputs + 1, sizeof(double))
+        if gradient == NULL:
+            raise OutOfMemoryError("no memory for the gradient")
         if type(y) is Var and (<Var>y).tape == tape and (<Var>y).epoch == tape.epoch:
             sweep(tape, (<Var>y).id, 1.0, recipe.raises)
-            gradient = tape.adjoints
+            memcpy(gradient, tape.adjoints, n_inputs * sizeof(double))
+            memset(tape.adjoints, 0, n_inputs * sizeof(double))
             y = (<Var>y)._value
         else:
             y = constant_result(recipe.f, y)
-            gradient = zero_adjoints(tape)
-        gradients = [lower(<Shape>shape, gradient, &place) for shape in shapes]
-        return (y, plain(aux)) if recipe.has_aux else y, (
-            gradients[0] if recipe.one else tuple(gradients)
-        )
+        if recipe.has_aux:
+            y = y, plain(aux)
+        if recipe.one:
+            return y, lower(<Shape>shapes[0], gradient, &place)
+        return y, tuple([lower(<Shape>shape, gradient, &place) for shape in shapes])
     finally:
-        if gradient != NULL:
-            memset(tape.adjoints, 0, n_inputs * sizeof(double))
+        PyMem_Free(gradient)
         give_tape(tape)
 
 
@@ -301,21 +304,25 @@ cdef tuple lift_arguments(fad_tape *tape, Recipe recipe, tuple args, list shapes
         lifted[position] = lift(tape, args[position], shape)
         shapes.append(shape)
         tape.n_pinned = tape.n_nodes
+        if not is_plain(shape):
+            check_only_inputs(tape)
     return tuple(lifted)
 
 
-cdef double *zero_adjoints(fad_tape *tape) except NULL:
-    """The adjoints, all 0: the gradient of a constant."""
-    if fad_tape_reserve_adjoints(tape) < 0 or tape.adjoints == NULL:
-        if tape.adjoints == NULL and tape.n_nodes == 0:
-            return <double *>tape  # no inputs: nothing is read
-        raise OutOfMemoryError("no memory for the gradient")
-    return tape.adjoints
+cdef bint is_plain(Shape shape):
+    return shape.items is None and shape.prototype is None
 
 
-cdef void give_tape(fad_tape *tape):
-    if tape.busy == 0:
-        fad_tape_give(tape)
+cdef int check_only_inputs(fad_tape *tape) except -1:
+    """The k-th number must be node k, whatever code the classes of the containers ran."""
+    cdef uint32_t id
+    for id in range(tape.n_nodes):
+        if tape.nodes[id].a != id:
+            raise ArgumentError(
+                "a container computes with its items while it is built: pass them in a "
+                "plain list, tuple or dict"
+            )
+    return 0
 
 
 cdef tuple value_and_aux(f, result):

@@ -14,11 +14,10 @@ cdef class ThreadTape:
     cdef fad_tape *tape
 
     def __dealloc__(self):
-        global last_thread_id, orphans
+        global last_thread_id
         last_thread_id = 0
         if self.tape != NULL:
-            self.tape.next = orphans
-            orphans = self.tape
+            make_orphan(self.tape)
 
 
 cdef fad_tape *thread_tape() except NULL:
@@ -40,6 +39,21 @@ cdef fad_tape *thread_tape() except NULL:
     last_thread_id = thread_id
     last_thread_tape = holder.tape
     return last_thread_tape
+
+
+cdef void make_orphan(fad_tape *tape) noexcept:
+    """Leave the tape to the next new thread, in the same epoch: its Vars stay good."""
+    global orphans
+    tape.next = orphans
+    orphans = tape
+
+
+cdef void give_tape(fad_tape *tape) noexcept:
+    """Back to the pool; but not from under another thread that is sweeping it."""
+    if tape.busy:
+        make_orphan(tape)
+    else:
+        fad_tape_give(tape)
 
 
 cdef fad_tape *take_tape() except NULL:
@@ -230,7 +244,7 @@ cdef class Tape:
 
     def __dealloc__(self):
         if self.tape != NULL:
-            fad_tape_give(self.tape)
+            give_tape(self.tape)
 
     cdef int check_open(self) except -1:
         if self.tape == NULL:

@@ -190,16 +190,15 @@ is_on(const var_object *var, const fad_tape *tape)
 static COLD void
 collect(fad_tape *tape)
 {
-    uint32_t n_nodes = tape->n_nodes;
-    uint32_t *marks = n_nodes ? fad_tape_marks(tape) : NULL;
-    if (marks == NULL)
+    if (tape->n_nodes == 0 || tape->busy || fad_tape_begin_collection(tape) < 0)
         return;
     FOR_EACH_VAR_ON(tape, var)
-        marks[var->id] = 1;
+        fad_tape_mark(tape, var->id);
     fad_tape_slide(tape);
-    FOR_EACH_VAR_ON(tape, var)
-        var->id = marks[var->id];
-    fad_tape_end_marks(tape, n_nodes);
+    if (tape->n_freed)
+        FOR_EACH_VAR_ON(tape, var)
+            var->id = fad_tape_new_id(tape, var->id);
+    fad_tape_end_collection(tape);
 
     if (n_slots > 2 * (size_t)tape->n_nodes + 8 * SLAB_SIZE)
         trim_slabs();
@@ -248,9 +247,9 @@ collect_if_wasteful(fad_tape *tape)
     uint64_t cost = (uint64_t)tape->n_nodes + n_slots;
     if (LIKELY(tape->waste <= cost + tape->patience))
         return;
-    uint32_t n_nodes = tape->n_nodes;
     collect(tape);
-    tape->patience = tape->n_nodes < n_nodes / 2 ? 0 : 2 * (cost + tape->patience);
+    tape->patience = tape->n_freed >= tape->n_nodes ? 0 : 2 * (cost + tape->patience);
+    tape->waste = 0;
 }
 
 /* ---- Lists of floats: what most arguments and gradients are -------------------------- */
