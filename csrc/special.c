@@ -8,7 +8,7 @@
 
 /*
  * y * x**(y - 1) through the square root h of the power: h stays in the range of double
- * where the result does.  y - 1 is exact for y >= 1/2; below, x**y is divided by x.
+ * where the result does.  Where y - 1 is not exact, x**y is divided by x instead.
  */
 double powx_extreme(double x, double y)
 {
@@ -19,14 +19,14 @@ double powx_extreme(double x, double y)
         return x + y;
     if (x < 0.0 && y != floor(y))
         return NAN;
-    if (ax == 0.0 && y < 1.0)
-        return y > 0.0 ? INFINITY : y * pow(x, y - 1.0);
+    if (ax == 0.0)
+        return y > 1.0 ? 0.0 : y > 0.0 ? INFINITY : y * pow(x, y - 1.0);
     const double s = x < 0.0 && fmod(fabs(y), 2.0) != 1.0 ? -1.0 : 1.0;
     if (isinf(y)) /* the limit: y * 0 would be NaN */
         return (y > 0.0 ? ax < 1.0 : ax > 1.0) ? 0.0 : s * y;
-    if (isinf(x) && y < 1.0)
-        return s * copysign(0.0, y);
-    if (y >= 0.5) {
+    if (isinf(x))
+        return y < 1.0 ? 0.0 : s * INFINITY;
+    if (y >= 0.5 && y < 0x1p53) {
         const double h = pow(ax, 0.5 * (y - 1.0));
         return s * y * h * h;
     }

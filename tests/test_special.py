@@ -59,6 +59,7 @@ def powers():
     return [
         *product(POSITIVE, both_signs(exponents)),
         *((x, w / math.log(x)) for x in POSITIVE if x != 1.0 for w in logarithms),
+        (0.9999999999999465, 1.0850430036849468e16),  # exponent - 1 is no double
     ]
 
 
