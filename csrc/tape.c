@@ -10,6 +10,7 @@ enum {
 };
 
 static fad_tape *pool;
+static uint64_t n_opened;
 
 fad_tape *
 fad_tape_take(void)
@@ -17,17 +18,18 @@ fad_tape_take(void)
     fad_tape *tape = pool;
     if (tape != NULL) {
         pool = tape->next;
-        return tape;
+    } else {
+        tape = fad_memory_zeroed(sizeof *tape);
+        if (tape == NULL)
+            return NULL;
+        tape->epoch = 1;
+        tape->last_input = FAD_NO_NODE;
+        if (fad_tape_renew_limit(tape, 1, 0) < 0) {
+            fad_memory_free(tape);
+            return NULL;
+        }
     }
-    tape = fad_memory_zeroed(sizeof *tape);
-    if (tape == NULL)
-        return NULL;
-    tape->epoch = 1;
-    tape->last_input = FAD_NO_NODE;
-    if (fad_tape_renew_limit(tape, 1, 0) < 0) {
-        fad_memory_free(tape);
-        return NULL;
-    }
+    tape->opened = ++n_opened;
     return tape;
 }
 
@@ -64,14 +66,14 @@ fad_tape_reset(fad_tape *tape)
     tape->n_nodes = tape->n_pinned = tape->n_odd = tape->peak = 0;
     tape->last_input = FAD_NO_NODE;
     tape->waste = tape->patience = 0;
-    tape->n_freed = 0;
+    tape->n_freed = tape->nests = 0;
 }
 
 void
 fad_tape_give(fad_tape *tape)
 {
     fad_tape_reset(tape);
-    if (tape->epoch == UINT32_MAX) {
+    if (tape->epoch >= UINT32_MAX - 1) {
         /* Epochs must not repeat: this tape has served 4 billion times and retires. */
         fad_memory_free(tape->nodes);
         fad_memory_free(tape->adjoints);

@@ -57,6 +57,9 @@ typedef struct fad_tape {
     uint64_t waste;       /* nodes that sweeps walked over in vain since the last collection */
     uint64_t patience;    /* how much more waste a collection must promise: doubles in vain */
     uint64_t n_collections;
+    uint64_t opened;      /* order of opening: the later tape is nested in the earlier */
+    uint32_t nests;       /* the binding's: whether values may be of outer tapes, */
+    void *outer;          /* and what it keeps then; NULL until that happens */
     uint64_t *marks;      /* during a collection: a bit for each node */
     uint32_t *n_marks_before; /* during a collection: in the words before each */
     uint32_t n_unmoved;   /* during a collection: nodes below this keep their ids */

@@ -35,7 +35,9 @@ cdef extern from "tape.h" nogil:
         double pa, pb
     ctypedef struct fad_tape:
         fad_node *nodes
-        uint32_t n_nodes, limit, epoch, n_pinned, last_input, n_odd, busy, peak
+        uint32_t n_nodes, limit, epoch, n_pinned, last_input, n_odd, busy, peak, nests
+        uint64_t opened
+        void *outer
         double *adjoints
         uint64_t waste, n_collections
         fad_tape *next
@@ -56,7 +58,7 @@ cdef extern from "sweep.h" nogil:
 
 cdef extern from "_operations.h":
     ctypedef enum asked_by:
-        BY_OPERATOR, BY_FUNCTION, BY_METHOD
+        BY_OPERATOR, BY_FUNCTION, BY_METHOD, BY_RULE
     struct slow_paths:
         object (*unary)(fad_opcode, asked_by, object)
         object (*binary)(fad_opcode, asked_by, object, object)

@@ -52,6 +52,7 @@ cdef extern from "Python.h":
     void Py_LeaveRecursiveCall()
     Py_ssize_t PyList_GET_SIZE(PyObject *)
     void Py_DECREF(object)
+    void Py_INCREF(object)
     int PyErr_WarnEx(object, const char *, Py_ssize_t) except -1
 
 
@@ -192,6 +193,11 @@ cdef class Var:
         if not number(seed, &adjoint):
             raise ArgumentError(f"seed={short(seed)}: the seed must be a real number")
         check_fresh(self)
+        if self.tape.outer != NULL:
+            raise MixedTapesError(
+                f"{self!r} depends on Vars of an outer tape, which backward would not reach: "
+                "use fastad.grad, which nests"
+            )
         backward(self.tape, self.id, adjoint, accumulate, raises_on_nan(on_nan))
 
     # -- arithmetic: each one line, the work is in _operations.h
@@ -291,8 +297,7 @@ cdef class Var:
     def __round__(self, ndigits=None):
         if ndigits is None:
             return round(self._value)
-        cdef double partial = 0.0
-        return record(round(self._value, ndigits), [self], &partial)
+        return step(self, round(self._value, ndigits))
 
     def is_integer(self):
         """Whether the value is an integer."""
@@ -348,7 +353,7 @@ cdef inline bint is_small_int(object x, double *value) except -1:
 
 
 cdef int check_fresh(Var x) except -1:
-    if x.epoch == x.tape.epoch:
+    if is_fresh(x):
         return 0
     raise StaleVarError(
         f"{x!r} belongs to a tape that has ended: only v.value can still be read. A Var must "
@@ -381,6 +386,7 @@ cdef bint raises_on_nan(object on_nan) except -1:
 
 include "_slow_paths.pxi"
 include "_tapes.pxi"
+include "_nesting.pxi"
 include "_many_operands.pxi"
 include "_gradients.pxi"
 include "_rows.pxi"

@@ -31,10 +31,23 @@ cdef object lift(fad_tape *tape, object x, Shape shape):
         shape.kind = A_TUPLE
         shape.prototype = kind
         return as_tuple(kind, lift_items(tape, x, shape))
+    if kind is Var:
+        shape.kind = A_NUMBER
+        return lift_var(tape, <Var>x)
     if number(x, &value):
         shape.kind = A_NUMBER
         return new_input(tape, value)
     return lift_other(tape, x, kind, shape)
+
+
+cdef Var lift_var(fad_tape *tape, Var outer):
+    """A new input whose value is a Var of an outer tape."""
+    check_fresh(outer)
+    cdef Var x = new_input(tape, outer._value)
+    if tape.outer == NULL:
+        open_to_outer(tape, x, outer)
+    (<Outer>tape.outer).values[x.id] = outer
+    return x
 
 
 cdef object lift_other(fad_tape *tape, object x, type kind, Shape shape):
@@ -56,11 +69,6 @@ cdef object lift_other(fad_tape *tape, object x, type kind, Shape shape):
     if numpy is not None and isinstance(x, numpy.ndarray):
         shape.kind = AN_ARRAY
         return lift_array(tape, x, shape, numpy)
-    if kind is Var:
-        raise ArgumentError(
-            f"{x!r} is a Var already, and eager derivatives do not nest yet: pass x.value to "
-            "hold it constant"
-        )
     raise ArgumentError(
         f"{short(x)}, {a_type(x)}, cannot be differentiated: only numbers and lists, tuples, "
         "dicts, dataclasses and arrays of numbers can; pass it by keyword, or choose "
@@ -160,19 +168,40 @@ cdef object lift_array(fad_tape *tape, object x, Shape shape, object numpy):
     return array.reshape(x.shape)
 
 
-cdef object lower(Shape shape, const double *gradient, Py_ssize_t *place):
-    """The gradient in that shape; place counts the numbers used so far."""
+@cython.final
+cdef class Gradient:
+    """Numbers in the order of the inputs, to be handed out one after the other."""
+
+    cdef double *floats
+    cdef list numbers  # instead of the floats, where some are Vars of an outer tape
+    cdef Py_ssize_t n_taken
+
+    def __cinit__(self, Py_ssize_t n):
+        self.floats = <double *>PyMem_Calloc(n + 1, sizeof(double))
+        if self.floats == NULL:
+            raise OutOfMemoryError("no memory for the gradient")
+
+    def __dealloc__(self):
+        PyMem_Free(self.floats)
+
+    cdef list take(self, Py_ssize_t n):
+        self.n_taken += n
+        if self.numbers is not None:
+            return self.numbers[self.n_taken - n:self.n_taken]
+        return list_of_floats(self.floats + self.n_taken - n, n)
+
+
+cdef object lower(Shape shape, Gradient gradient):
+    """The next numbers of the gradient in that shape."""
     cdef list items
     if shape.kind == A_NUMBER:
-        place[0] += 1
-        return gradient[place[0] - 1]
+        return gradient.take(1)[0]
     if shape.kind == AN_ARRAY:
-        return lower_array(shape, gradient, place)
+        return lower_array(shape, gradient)
     if shape.items is None:
-        items = list_of_floats(gradient + place[0], shape.n)
-        place[0] += shape.n
+        items = gradient.take(shape.n)
     else:
-        items = [lower(<Shape>inner, gradient, place) for inner in shape.items]
+        items = [lower(<Shape>inner, gradient) for inner in shape.items]
     if shape.kind == A_LIST:
         if shape.prototype is None:
             return items
@@ -182,41 +211,46 @@ cdef object lower(Shape shape, const double *gradient, Py_ssize_t *place):
     return with_items(shape, items)
 
 
-cdef object lower_array(Shape shape, const double *gradient, Py_ssize_t *place):
-    cdef Py_ssize_t k
+cdef object lower_array(Shape shape, Gradient gradient):
     cdef double[::1] cells
     numpy = sys.modules["numpy"]
+    if gradient.numbers is not None:
+        array = numpy.empty(shape.n, dtype=object)
+        array[:] = gradient.take(shape.n)
+        return array.reshape(shape.prototype)
     array = numpy.empty(shape.n)
     if shape.n:
         cells = array
-        for k in range(shape.n):
-            cells[k] = gradient[place[0] + k]
-    place[0] += shape.n
+        memcpy(&cells[0], gradient.floats + gradient.n_taken, shape.n * sizeof(double))
+        gradient.n_taken += shape.n
     return array.reshape(shape.prototype)
 
 
-def plain(x):
-    """x with the value of each Var in place of the Var, in containers too."""
+cdef object plain(x, fad_tape *tape):
+    """x with values in place of Vars of the tape, in containers too."""
     if type(x) is Var:
-        return (<Var>x)._value
+        return value_one_level_out(<Var>x) if belongs(<Var>x, tape) else x
     kind = type(x)
     if kind is list:
-        return [plain(item) for item in x]
+        return [plain(item, tape) for item in x]
     if isinstance(x, tuple):
-        return as_tuple(kind, [plain(item) for item in x])
+        return as_tuple(kind, [plain(item, tape) for item in x])
     if kind is dict:
-        return {key: plain(item) for key, item in x.items()}
+        return {key: plain(item, tape) for key, item in x.items()}
     numpy = sys.modules.get("numpy")
     if numpy is not None and kind is numpy.ndarray and x.dtype == object:
-        values = [plain(item) for item in x.ravel().tolist()]
-        array = numpy.empty(len(values), dtype=object)
-        for k, value in enumerate(values):
-            array[k] = value
-        try:
-            return array.astype(float).reshape(x.shape)
-        except (TypeError, ValueError):
-            return array.reshape(x.shape)
+        return plain_array([plain(item, tape) for item in x.ravel().tolist()], x.shape, numpy)
     return x
+
+
+cdef object plain_array(list items, shape, numpy):
+    """A float array, if all items are floats."""
+    if all([type(item) is float for item in items]):
+        return numpy.array(items, dtype=float).reshape(shape)
+    array = numpy.empty(len(items), dtype=object)
+    for k, item in enumerate(items):
+        array[k] = item
+    return array.reshape(shape)
 
 
 # ---- One call of a verb ----------------------------------------------------------------------
@@ -252,33 +286,41 @@ def value_and_gradient(Recipe recipe, tuple args, dict kwargs):
     """(value, gradient), or ((value, aux), gradient), of one call of the function."""
     cdef fad_tape *tape = take_tape()
     cdef list shapes = []
-    cdef double *gradient = NULL
-    cdef Py_ssize_t n_inputs, place = 0
+    cdef Gradient gradient
+    cdef Py_ssize_t n_inputs
     cdef object y, aux = None
     try:
+        tape.nests = 1
         lifted = lift_arguments(tape, recipe, args, shapes)
         n_inputs = tape.n_nodes
         y = recipe.f(*lifted, **kwargs)
         if recipe.has_aux:
             y, aux = value_and_aux(recipe.f, y)
-        gradient = <double *>PyMem_Calloc(n_inputs + 1, sizeof(double))
-        if gradient == NULL:
-            raise OutOfMemoryError("no memory for the gradient")
-        if type(y) is Var and (<Var>y).tape == tape and (<Var>y).epoch == tape.epoch:
-            sweep(tape, (<Var>y).id, 1.0, recipe.raises)
-            memcpy(gradient, tape.adjoints, n_inputs * sizeof(double))
-            memset(tape.adjoints, 0, n_inputs * sizeof(double))
-            y = (<Var>y)._value
+            aux = plain(aux, tape)
+        gradient = Gradient(n_inputs)
+        if type(y) is Var and belongs(<Var>y, tape):
+            fill_gradient(gradient, <Var>y, n_inputs, recipe.raises)
+            y = value_one_level_out(<Var>y)
         else:
             y = constant_result(recipe.f, y)
         if recipe.has_aux:
-            y = y, plain(aux)
+            y = y, aux
         if recipe.one:
-            return y, lower(<Shape>shapes[0], gradient, &place)
-        return y, tuple([lower(<Shape>shape, gradient, &place) for shape in shapes])
+            return y, lower(<Shape>shapes[0], gradient)
+        return y, tuple([lower(<Shape>shape, gradient) for shape in shapes])
     finally:
-        PyMem_Free(gradient)
         give_tape(tape)
+
+
+cdef int fill_gradient(Gradient gradient, Var y, Py_ssize_t n_inputs, bint raises) except -1:
+    cdef fad_tape *tape = y.tape
+    if tape.outer != NULL:
+        gradient.numbers = sweep_nested(tape, y.id, n_inputs)
+        return 0
+    sweep(tape, y.id, 1.0, raises)
+    memcpy(gradient.floats, tape.adjoints, n_inputs * sizeof(double))
+    memset(tape.adjoints, 0, n_inputs * sizeof(double))
+    return 0
 
 
 cdef tuple lift_arguments(fad_tape *tape, Recipe recipe, tuple args, list shapes):

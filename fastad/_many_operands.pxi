@@ -1,5 +1,5 @@
 # Operations on any number of operands, each recorded as one: a short chain of nodes with the
-# value that Python's own function returns.
+# value that Python's own function returns.  In nested derivatives, each is a row, repeated.
 
 
 @cython.final
@@ -9,6 +9,7 @@ cdef class Operands:
     cdef list values      # floats for Vars, everything else as it is
     cdef list arguments   # the Vars
     cdef list positions   # of the Vars among the values
+    cdef bint nested      # whether values and partials may be Vars of outer tapes
     cdef double *partials # one for each Var
 
     def __cinit__(self, operands):
@@ -16,10 +17,10 @@ cdef class Operands:
         self.arguments = []
         self.positions = []
         cdef Py_ssize_t k
+        self.nested = must_nest(self.values)
         for k in range(len(self.values)):
             operand = self.values[k]
             if type(operand) is Var:
-                check_fresh(<Var>operand)
                 self.values[k] = (<Var>operand)._value
                 self.arguments.append(operand)
                 self.positions.append(k)
@@ -38,6 +39,17 @@ cdef class Operands:
         return record(value, self.arguments, self.partials)
 
 
+cdef object repeated(int op, items):
+    """A row of two arguments over all items, from the first on."""
+    items = list(items)
+    if len(items) == 1:
+        return items[0] if op != <int>opcode_of["hypot"] else abs(items[0])
+    result = items[0]
+    for item in items[1:]:
+        result = apply(<fad_opcode>op, BY_FUNCTION, (result, item))
+    return result
+
+
 def fsum(seq, /):
     """The sum of the numbers in seq, rounded once.
 
@@ -48,10 +60,13 @@ def fsum(seq, /):
     >>> (fsum([1.0, x, -1.0]) * 1e20).value
     1.0
     """
+    seq = list(seq)
     cdef Operands operands = Operands(seq)
     value = math.fsum(operands.values)
     if not operands.arguments:
         return value
+    if operands.nested:
+        return repeated(FAD_OP_add, seq)
     return operands.result(value, lambda k: 1.0)
 
 
@@ -74,6 +89,8 @@ def sumprod(p, q, /):
     value = plain_sumprod(values[:n], values[n:])
     if not operands.arguments:
         return value
+    if operands.nested:
+        return repeated(FAD_OP_add, [x * y for x, y in zip(p, q)])
     return operands.result(value, lambda k: float(values[k + n if k < n else k - n]))
 
 
@@ -93,6 +110,8 @@ def hypot(*coordinates):
     value = math.hypot(*operands.values)
     if not operands.arguments:
         return value
+    if operands.nested:
+        return repeated(opcode_of["hypot"], coordinates)
     unit = unit_vector(operands.values)
     return operands.result(value, lambda k: unit[k])
 
@@ -116,6 +135,8 @@ def dist(p, q, /):
     value = math.dist(values[:n], values[n:])
     if not operands.arguments:
         return value
+    if operands.nested:
+        return repeated(opcode_of["hypot"], [x - y for x, y in zip(p, q)])
     unit = unit_vector([a - b for a, b in zip(values[:n], values[n:])])
     return operands.result(value, lambda k: unit[k] if k < n else -unit[k - n])
 
@@ -141,7 +162,8 @@ def logsumexp(x, /):
     >>> grad(logsumexp)([1000.0, 1000.0])
     [0.5, 0.5]
     """
-    cdef Operands operands = Operands(flat(x))
+    x = flat(x)
+    cdef Operands operands = Operands(x)
     values = [float(value) for value in operands.values]
     if not values:
         raise DomainError("logsumexp([]): the sequence must not be empty")
@@ -152,6 +174,8 @@ def logsumexp(x, /):
         value = largest + math.log(math.fsum([math.exp(v - largest) for v in values]))
     if not operands.arguments:
         return value
+    if operands.nested:
+        return repeated(opcode_of["logaddexp"], x)
     return operands.result(value, lambda k: share(values[k], value))
 
 
@@ -236,12 +260,17 @@ cdef object constant_on(Var x, double value):
     make_room(tape, 1)
     cdef uint32_t id = 0
     cdef double partial = 0.0
-    return new_var(value, tape, fad_tape_record_chain(tape, 1, &id, &partial))
+    cdef Var constant
+    constant = <Var>new_var(value, tape, fad_tape_record_chain(tape, 1, &id, &partial))
+    constant.epoch = x.epoch
+    return constant
 
 
 def with_value(double value, x, y):
     """A result of that value whose derivative to x is 1 and to y is 0."""
     cdef Operands operands = Operands((x, y))
+    if operands.nested:
+        return x + (value - primal(x)) if type(x) is Var else step(<Var>y, value)
     return operands.result(value, lambda k: 1.0 if k == 0 else 0.0)
 
 

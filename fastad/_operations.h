@@ -20,7 +20,8 @@
 typedef enum {
     BY_OPERATOR, /* x / y, x ** y: as float's operators do */
     BY_FUNCTION, /* fastad.math.log(x): as the functions of math do */
-    BY_METHOD    /* x.log(), which numpy.log calls: nan or inf and a RuntimeWarning */
+    BY_METHOD,   /* x.log(), which numpy.log calls: nan or inf and a RuntimeWarning */
+    BY_RULE      /* a partial cell, for nested derivatives: nan or inf, in silence */
 } asked_by;
 
 static struct {

@@ -35,9 +35,6 @@ cdef double checked_value(fad_opcode op, asked_by by, tuple values) except? -1.0
         python = by_operator[<int>op]
     elif by == BY_FUNCTION:
         python = by_function[<int>op]
-    elif values[0] == values[0]:
-        # gamma and lgamma are no methods of NumPy's: only C's value.
-        pass
     if python is not None:
         try:
             result = python(*values)
@@ -47,7 +44,7 @@ cdef double checked_value(fad_opcode op, asked_by by, tuple values) except? -1.0
             raise DomainError(message(op, values, remedy(op)))
         return result
     c_value = value_of(op, values)
-    if isfinite(c_value):
+    if isfinite(c_value) or by == BY_RULE:
         return c_value
     for x in values:
         if not isfinite(x):
@@ -127,28 +124,21 @@ cdef object slow(fad_opcode op, asked_by by, tuple operands):
     """Any operation, on any operands."""
     cdef double partials[3]
     cdef double kept[3]
-    cdef double value = 0.0
     cdef double values[3]
-    cdef int k, n_vars = 0
+    cdef int k, n = <int>len(operands)
     cdef list arguments = []
-    cdef int n = <int>len(operands)
+    cdef Var inner = innermost(operands)
+    if inner is None:
+        return on_plain_numbers(op, operands)
+    if must_nest(operands):
+        return slow_nested(op, by, operands, inner)
     memset(values, 0, sizeof(values))
     memset(partials, 0, sizeof(partials))
-
     for k in range(n):
         if type(operands[k]) is Var:
-            check_fresh(<Var>operands[k])
             values[k] = (<Var>operands[k])._value
-            n_vars += 1
-        elif n_vars == 0 and by == BY_FUNCTION and not has_var(operands):
-            return on_plain_numbers(op, operands)
         elif not number(operands[k], &values[k]):
-            if by == BY_OPERATOR:
-                return NotImplemented
-            raise TypeError(
-                f"{fad_op_rows[<int>op].name.decode()}: must be real number, not "
-                f"{type(operands[k]).__name__}"
-            )
+            return not_a_number(op, by, operands[k])
     value = checked_value(op, by, tuple([values[k] for k in range(n)]))
     fad_op_partials(op, values[0], values[1], values[2], value, partials)
     for k in range(n):
@@ -158,11 +148,14 @@ cdef object slow(fad_opcode op, asked_by by, tuple operands):
     return record(value, arguments, kept)
 
 
-cdef bint has_var(tuple operands):
-    for operand in operands:
-        if type(operand) is Var:
-            return True
-    return False
+cdef object not_a_number(fad_opcode op, asked_by by, operand):
+    """The operand of an operator may know better; that of a function must be a number."""
+    if by == BY_OPERATOR:
+        return NotImplemented
+    raise TypeError(
+        f"{fad_op_rows[<int>op].name.decode()}: must be real number, not "
+        f"{type(operand).__name__}"
+    )
 
 
 cdef object on_plain_numbers(fad_opcode op, tuple operands):
@@ -174,9 +167,6 @@ cdef object on_plain_numbers(fad_opcode op, tuple operands):
     values = []
     for operand in operands:
         if not number(operand, &value):
-            raise TypeError(
-                f"{fad_op_rows[<int>op].name.decode()}: must be real number, not "
-                f"{type(operand).__name__}"
-            )
+            return not_a_number(op, BY_FUNCTION, operand)
         values.append(value)
     return checked_value(op, BY_FUNCTION, tuple(values))

@@ -35,6 +35,7 @@ cdef fad_tape *thread_tape() except NULL:
             orphans = orphans.next
         else:
             holder.tape = take_tape()
+            holder.tape.opened = 0  # outside of all others
         of_thread["fastad tape"] = holder
     last_thread_id = thread_id
     last_thread_tape = holder.tape
@@ -53,6 +54,7 @@ cdef void give_tape(fad_tape *tape) noexcept:
     if tape.busy:
         make_orphan(tape)
     else:
+        close_to_outer(tape)
         fad_tape_give(tape)
 
 
@@ -67,23 +69,27 @@ cdef fad_tape *take_tape() except NULL:
 
 cdef Var new_input(fad_tape *tape, double value):
     ensure_room(tape)
-    return <Var>new_var(value, tape, fad_tape_record_input(tape))
+    cdef Var x = <Var>new_var(value, tape, fad_tape_record_input(tape))
+    x.epoch -= tape.outer != NULL
+    return x
+
+
+cdef Var step(Var x, double value):
+    """A result of that value whose derivative is 0."""
+    cdef double partial = 0.0
+    check_fresh(x)
+    if x.tape.outer != NULL:
+        return record_nested(value, [x], [0.0])
+    return record(value, [x], &partial)
 
 
 cdef object record(double value, list arguments, const double *partials):
     """The result of an operation on one or more Vars, in any number.
 
-    All must be fresh and on one tape; this is checked here.
+    All must be fresh and on one tape, which is not open to outer ones.
     """
     cdef Py_ssize_t n = len(arguments), k
     cdef fad_tape *tape = (<Var>arguments[0]).tape
-    for k in range(n):
-        check_fresh(<Var>arguments[k])
-        if (<Var>arguments[k]).tape != tape:
-            raise MixedTapesError(
-                f"{arguments[0]!r} and {arguments[k]!r} belong to two tapes: make all "
-                "inputs of a computation on one, and pass outer values in as arguments"
-            )
     cdef uint32_t *ids = <uint32_t *>PyMem_Malloc(n * sizeof(uint32_t))
     if ids == NULL:
         raise MemoryError()

@@ -190,7 +190,7 @@ is_on(const var_object *var, const fad_tape *tape)
 static COLD void
 collect(fad_tape *tape)
 {
-    if (tape->n_nodes == 0 || tape->busy || fad_tape_begin_collection(tape) < 0)
+    if (tape->n_nodes == 0 || tape->busy || tape->outer != NULL || fad_tape_begin_collection(tape) < 0)
         return;
     FOR_EACH_VAR_ON(tape, var)
         fad_tape_mark(tape, var->id);

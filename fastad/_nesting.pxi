@@ -1,0 +1,223 @@
+# Nested derivatives: operations on Vars of two tapes.
+#
+# Tapes are ordered by opening. An operation belongs to the innermost tape among its operands;
+# an operand of an outer tape is a constant of it whose value happens to be a Var. So the
+# value of the operation, its partials and later the sweep are computed with Vars of the outer
+# tape, by the same rows: exact at any order, and without confusion of the levels.
+#
+# Nothing is paid until it happens. Then the inner tape gets an Outer and a new epoch, which
+# sends all further operations on its Vars to the slow path; they all keep the epoch before.
+
+
+@cython.final
+cdef class Outer:
+    """What a nested tape keeps besides the nodes of its arena, whose partials are floats."""
+
+    cdef dict values    # id -> its value, where that is a Var of an outer tape
+    cdef dict partials  # id -> the partials (a, b) of the node, where one of them is
+
+
+cdef inline bint belongs(Var x, fad_tape *tape):
+    """Whether x is on the tape, in its present epoch."""
+    return x.tape == tape and is_fresh(x)
+
+
+cdef inline bint is_fresh(Var x):
+    return x.epoch == x.tape.epoch - (x.tape.outer != NULL)
+
+
+cdef int open_to_outer(fad_tape *tape, Var inner, Var outer) except -1:
+    """Let values and partials on the tape be Vars of outer tapes."""
+    if tape.outer != NULL:
+        return 0
+    if not tape.nests:
+        raise MixedTapesError(
+            f"{inner!r} and {outer!r} belong to two tapes: make all inputs of a computation on "
+            "one. (Only the tapes inside fastad.grad and its kin nest in others)"
+        )
+    cdef Outer of_tape = Outer()
+    of_tape.values = {}
+    of_tape.partials = {}
+    Py_INCREF(of_tape)
+    tape.outer = <void *>of_tape
+    tape.epoch += 1
+    return 0
+
+
+cdef void close_to_outer(fad_tape *tape) noexcept:
+    if tape.outer != NULL:
+        of_tape = <object>tape.outer
+        tape.outer = NULL
+        Py_DECREF(of_tape)
+
+
+cdef object value_one_level_out(Var x):
+    """The value of x as its own tape sees it: a float, or a Var of an outer tape."""
+    if x.tape.outer == NULL:
+        return x._value
+    return (<Outer>x.tape.outer).values.get(x.id, x._value)
+
+
+cdef Var innermost(operands):
+    """The operand on the tape that was opened last, or None without a Var; all are fresh."""
+    cdef Var inner = None
+    for operand in operands:
+        if type(operand) is Var:
+            check_fresh(<Var>operand)
+            if inner is None or (<Var>operand).tape.opened > inner.tape.opened:
+                inner = <Var>operand
+    return inner
+
+
+cdef bint must_nest(operands):
+    """Whether an operation on these operands needs an outer tape."""
+    cdef Var inner = innermost(operands)
+    if inner is None:
+        return False
+    if inner.tape.outer != NULL:
+        return True
+    for operand in operands:
+        if type(operand) is Var and (<Var>operand).tape != inner.tape:
+            return True
+    return False
+
+
+cdef object slow_nested(fad_opcode op, asked_by by, tuple operands, Var inner):
+    """An operation on the tape of `inner`, where a value may be a Var."""
+    cdef fad_tape *tape = inner.tape
+    cdef list values = []
+    cdef list arguments = []
+    cdef list partials = []
+    cdef double number_ = 0.0
+    cdef Py_ssize_t k
+    for operand in operands:
+        if type(operand) is not Var:
+            if not number(operand, &number_):
+                return not_a_number(op, by, operand)
+            values.append(number_)
+        elif (<Var>operand).tape == tape:
+            values.append(value_one_level_out(<Var>operand))
+        else:
+            open_to_outer(tape, inner, <Var>operand)
+            values.append(operand)
+    value = apply(op, by, tuple(values))
+    arguments_of_rule = dict(zip("xyz", values))
+    for k in range(len(operands)):
+        if type(operands[k]) is Var and (<Var>operands[k]).tape == tape:
+            arguments.append(operands[k])
+            partials.append(partial_rule(op, k)(v=value, **arguments_of_rule))
+    return record_nested(value, arguments, partials)
+
+
+cdef object apply(fad_opcode op, asked_by by, tuple operands):
+    """The operation on floats and Vars."""
+    for operand in operands:
+        if type(operand) is Var:
+            return slow(op, by, operands)
+    return checked_value(op, by, operands)
+
+
+cdef object record_nested(value, list arguments, list partials):
+    """A result on the tape of the arguments, where value and partials may be Vars."""
+    cdef fad_tape *tape = (<Var>arguments[0]).tape
+    cdef Py_ssize_t k, n = len(arguments)
+    cdef uint32_t ids[3]
+    cdef double floats[3]
+    cdef Var result
+    make_room(tape, 3)
+    for k in range(n):
+        ids[k] = (<Var>arguments[k]).id
+        floats[k] = primal(partials[k])
+    cdef uint32_t id = fad_tape_record_chain(tape, n, ids, floats)
+    result = <Var>new_var(primal(value), tape, id)
+    if tape.outer != NULL:
+        result.epoch = tape.epoch - 1
+        of_tape = <Outer>tape.outer
+        if type(value) is Var:
+            of_tape.values[id] = value
+        if n == 1:
+            of_tape.partials[id] = (partials[0], 0.0)
+        elif n == 2:
+            of_tape.partials[id] = (partials[0], partials[1])
+        else:  # two nodes, see fad_tape_record_chain
+            of_tape.partials[id - 1] = (partials[0], partials[1])
+            of_tape.partials[id] = (1.0, partials[2])
+    return result
+
+
+cdef inline double primal(x):
+    """The plain float inside."""
+    return (<Var>x)._value if type(x) is Var else <double>x
+
+
+# ---- The rules, on floats and Vars ----------------------------------------------------------
+
+@cython.final
+cdef class Rule:
+    """A row as a function inside a partial cell: nan and inf, but no exceptions."""
+
+    cdef fad_opcode op
+
+    def __call__(self, *operands):
+        return apply(self.op, BY_RULE, operands)
+
+
+cdef dict partial_rules = {}  # (opcode, argument) -> the compiled cell
+cdef dict rule_functions = {}
+
+
+cdef object partial_rule(int op, Py_ssize_t k):
+    cdef Rule rule
+    if (op, k) not in partial_rules:
+        from fastad.rules import compile_cell
+        if not rule_functions:
+            for name, opcode in opcode_of.items():
+                rule = Rule()
+                rule.op = <fad_opcode><int>opcode
+                rule_functions[name] = rule
+        cell = fad_op_rows[op].partials[k].decode()
+        partial_rules[op, k] = compile_cell(cell, rule_functions)
+    return partial_rules[op, k]
+
+
+# ---- The sweep, on floats and Vars ----------------------------------------------------------
+
+cdef list sweep_nested(fad_tape *tape, uint32_t start, Py_ssize_t n_inputs):
+    """The adjoints of the first n_inputs nodes; zero absorbs, as in a careful sweep."""
+    cdef list adjoints = [None] * (max(<Py_ssize_t>start + 1, n_inputs))
+    cdef Outer of_tape = <Outer>tape.outer
+    cdef Py_ssize_t id = start
+    cdef fad_node node
+    adjoints[start] = 1.0
+    while id >= n_inputs:
+        adjoint = adjoints[id]
+        if adjoint is not None:
+            adjoints[id] = None
+            node = tape.nodes[id]
+            partials = of_tape.partials.get(id)
+            pa, pb = (node.pa, node.pb) if partials is None else partials
+            accumulate(adjoints, node.a, adjoint, pa)
+            if node.b != id:
+                accumulate(adjoints, node.b, adjoint, pb)
+        id -= 1
+    return [0.0 if adjoint is None else adjoint for adjoint in adjoints[:n_inputs]]
+
+
+cdef int accumulate(list adjoints, Py_ssize_t id, adjoint, partial) except -1:
+    if is_float(partial, 0.0) or is_float(adjoint, 0.0):
+        product = 0.0
+    elif is_float(partial, 1.0):
+        product = adjoint
+    elif is_float(adjoint, 1.0):
+        product = partial
+    else:
+        product = apply(FAD_OP_mul, BY_RULE, (adjoint, partial))
+    before = adjoints[id]
+    adjoints[id] = (
+        product if before is None else apply(FAD_OP_add, BY_RULE, (before, product))
+    )
+    return 0
+
+
+cdef inline bint is_float(x, double value):
+    return type(x) is not Var and <double>x == value
