@@ -2,14 +2,21 @@
 
 A machine's speed drifts by 20 % within a minute, so two figures taken one after the
 other say little about each other. Here the things that are compared take turns: in
-every round each runs once, and what is kept is the whole list of rounds.
+every round each runs once, and what is kept is the whole list of rounds. The order
+within a round is random, or what else runs on the machine would fall in step with it.
 """
 
+import random
 import statistics
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import repeat
-from time import perf_counter
+from time import perf_counter, process_time
+
+# Time of the processor: what others do with the machine meanwhile does not count. (On
+# Windows that clock is too coarse.)
+clock = perf_counter if sys.platform == "win32" else process_time
 
 
 @dataclass(frozen=True)
@@ -47,11 +54,13 @@ def interleave(
     """
     calls = {name: _calls(f, block) for name, f in contenders.items()}
     times: dict[str, list[float]] = {name: [] for name in contenders}
+    names = list(contenders)
+    shuffle = random.Random(0)
     end = perf_counter() + seconds
     rounds = 0
     while rounds < least_rounds or perf_counter() < end:
-        for name, f in contenders.items():
-            times[name].append(_seconds(f, calls[name]) / calls[name])
+        for name in shuffle.sample(names, len(names)):
+            times[name].append(_seconds(contenders[name], calls[name]) / calls[name])
         rounds += 1
     return times
 
@@ -72,10 +81,10 @@ def geometric_mean(ratios: list[Ratio]) -> Ratio:
 
 
 def _seconds(f: Callable[[], object], calls: int) -> float:
-    start = perf_counter()
+    start = clock()
     for _ in repeat(None, calls):
         f()
-    return perf_counter() - start
+    return clock() - start
 
 
 def _calls(f: Callable[[], object], block: float) -> int:
