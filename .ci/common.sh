@@ -70,7 +70,7 @@ sanitized_suite() {
     for library in libasan.so libstdc++.so.6; do
         runtime+="$("$cc" -print-file-name=$library) "
     done
-    export PYTHONMALLOC=malloc LD_PRELOAD=$runtime
+    export PYTHONPATH=$source PYTHONMALLOC=malloc LD_PRELOAD=$runtime
     export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1
     export UBSAN_OPTIONS=print_stacktrace=1
     "$python" -c "import fastad; print(fastad._core.__file__)" | tee "$scratch/imported"
