@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from itertools import repeat
 from time import perf_counter, thread_time
 
-# Time of this thread on the processor: what others do with the machine meanwhile does not
-# count, nor what the threads of NumPy's BLAS do, which spin for a while after its import.
-# (On Windows that clock is too coarse.)
+# Time of this thread on the processor: what others do with the machine meanwhile does
+# not count, nor what the threads of NumPy's BLAS do, which spin for a while after its
+# import. (On Windows that clock is too coarse.)
 clock = perf_counter if sys.platform == "win32" else thread_time
 
 
