@@ -31,7 +31,7 @@ link_args += os.environ.get("FASTAD_LDFLAGS", "").split()
 extension = Extension(
     "fastad._core",
     sources=["fastad/_core.pyx", *(f"csrc/{name}.c" for name in CORE)],
-    depends=["csrc/ops.def", *(f"csrc/{name}.h" for name in CORE), "fastad/_operations.h", "fastad/_var.h"],
+    depends=["csrc/ops.def", *(f"csrc/{name}.h" for name in CORE), "fastad/_dual.h", "fastad/_operations.h", "fastad/_var.h"],
     include_dirs=["csrc", "fastad"],
     define_macros=[("CYTHON_CLINE_IN_TRACEBACK", "0")],
     extra_compile_args=compile_args,

@@ -33,16 +33,6 @@ fad_sweep_backward(fad_tape *tape, uint32_t from, double seed)
     tape->waste += n_skipped;
 }
 
-static inline double
-absorbing_product(double adjoint, double partial, uint64_t *n_absorbed)
-{
-    if (adjoint == 0.0 || partial == 0.0) {
-        *n_absorbed += !isfinite(adjoint) || !isfinite(partial);
-        return 0.0;
-    }
-    return adjoint * partial;
-}
-
 uint64_t
 fad_sweep_backward_carefully(fad_tape *tape, uint32_t from, double seed,
                              unsigned char *reached)
@@ -58,10 +48,10 @@ fad_sweep_backward_carefully(fad_tape *tape, uint32_t from, double seed,
             continue;
         double adjoint = adjoints[id];
         reached[node->a] = 1;
-        adjoints[node->a] += absorbing_product(adjoint, node->pa, &n_absorbed);
+        adjoints[node->a] += fad_absorbing_product(adjoint, node->pa, &n_absorbed);
         if (node->b != id) {
             reached[node->b] = 1;
-            adjoints[node->b] += absorbing_product(adjoint, node->pb, &n_absorbed);
+            adjoints[node->b] += fad_absorbing_product(adjoint, node->pb, &n_absorbed);
         }
         adjoints[id] = 0.0;
     }

@@ -7,7 +7,20 @@
 #ifndef FAD_SWEEP_H
 #define FAD_SWEEP_H
 
+#include <math.h>
+
 #include "tape.h"
+
+/* A product in which an exact zero absorbs what is not finite, and counts it. */
+static inline double
+fad_absorbing_product(double adjoint, double partial, uint64_t *n_absorbed)
+{
+    if (adjoint == 0.0 || partial == 0.0) {
+        *n_absorbed += !isfinite(adjoint) || !isfinite(partial);
+        return 0.0;
+    }
+    return adjoint * partial;
+}
 
 /* The hot loop: plain IEEE arithmetic, so 0 * inf is nan. */
 void fad_sweep_backward(fad_tape *tape, uint32_t from, double seed);

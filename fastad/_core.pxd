@@ -54,6 +54,7 @@ cdef extern from "tape.h" nogil:
 cdef extern from "sweep.h" nogil:
     void fad_sweep_backward(fad_tape *, uint32_t, double)
     uint64_t fad_sweep_backward_carefully(fad_tape *, uint32_t, double, unsigned char *)
+    double fad_absorbing_product(double, double, uint64_t *)
     void fad_sweep_reach(const fad_tape *, uint32_t, unsigned char *)
 
 cdef extern from "_operations.h":
@@ -80,7 +81,11 @@ cdef extern from "_operations.h":
     list list_of_floats(const double *, Py_ssize_t)
     size_t count_live_vars()
     int install_var_type(void *) except -1
-    int add_row_method(fad_opcode, const char *) except -1
+    int add_row_method(void *, fad_opcode, const char *) except -1
+    fad_tape ground_level
+    object new_dual_object(double, fad_tape *, uint32_t)
+    int install_dual_type(void *) except -1
+    object (*make_dual_hook "make_dual")(object, object)
     object row_function(fad_opcode, object)
     object record_add(object, object, asked_by)
     object record_sub(object, object, asked_by)

@@ -66,7 +66,7 @@ cdef int number(object x, double *value) except -1:
     if PyLong_Check(x):
         value[0] = PyLong_AsDouble(x)
         return 1
-    if type(x) is Var:
+    if is_ours(x):
         return 0
     if isinstance(x, numbers.Real) or is_numpy_bool(x):
         value[0] = float(x)
@@ -74,16 +74,179 @@ cdef int number(object x, double *value) except -1:
     return 0
 
 
+cdef inline bint is_ours(x):
+    """Whether x is a Var or a Dual."""
+    return type(x) is Var or type(x) is Dual
+
+
 cdef bint is_numpy_bool(object x):
     numpy = sys.modules.get("numpy")
     return numpy is not None and isinstance(x, numpy.bool_)
+
+
+# ---- What Var and Dual have in common with a float ----------------------------------------
+
+@cython.no_gc
+cdef class Number:
+    """The operators and conversions of `Var` and `Dual`."""
+
+    cdef double _value
+
+    # NumPy's scalars leave an operation to us, NumPy's arrays apply it to each element.
+    __array_priority__ = -1.0
+
+    @property
+    def value(self):
+        """The plain float.  It can be read for ever."""
+        return self._value
+
+    # -- arithmetic: each one line, the work is in _operations.h
+
+    def __add__(x, y):
+        return record_add(x, y, BY_OPERATOR)
+
+    def __sub__(x, y):
+        return record_sub(x, y, BY_OPERATOR)
+
+    def __mul__(x, y):
+        return record_mul(x, y, BY_OPERATOR)
+
+    def __truediv__(x, y):
+        return record_div(x, y, BY_OPERATOR)
+
+    def __floordiv__(x, y):
+        return record_floordiv(x, y, BY_OPERATOR)
+
+    def __mod__(x, y):
+        return record_mod(x, y, BY_OPERATOR)
+
+    def __divmod__(x, y):
+        quotient = record_floordiv(x, y, BY_OPERATOR)
+        if quotient is NotImplemented:
+            return NotImplemented
+        return quotient, record_mod(x, y, BY_OPERATOR)
+
+    def __pow__(x, y, modulus):
+        if modulus is not None:
+            raise TypeError("pow() takes no third argument here, as with floats")
+        return record_pow(x, y, BY_OPERATOR)
+
+    def __neg__(self):
+        return record_neg(self, BY_OPERATOR)
+
+    def __pos__(self):
+        return self
+
+    def __abs__(self):
+        return record_fabs(self, BY_OPERATOR)
+
+    # -- comparisons, by value; hashing, by identity
+
+    def __richcmp__(self, other, int op):
+        cdef double x = self._value, y = 0.0
+        if type(other) is Var:
+            y = (<Var>other)._value
+        elif type(other) is Dual:
+            y = (<Dual>other)._value
+        elif PyFloat_Check(other):
+            y = PyFloat_AS_DOUBLE(other)
+        elif is_small_int(other, &y):
+            pass
+        elif isinstance(other, numbers.Real) or is_numpy_bool(other):
+            return PyObject_RichCompare(x, other, op)  # exact, also for huge ints
+        else:
+            return NotImplemented
+        if op == Py_LT:
+            return x < y
+        if op == Py_LE:
+            return x <= y
+        if op == Py_EQ:
+            return x == y
+        if op == Py_NE:
+            return x != y
+        if op == Py_GT:
+            return x > y
+        return x >= y
+
+    def __hash__(self):
+        # By value, functools.lru_cache would hand one number's derivative to another.
+        return Py_HashPointer(<void *>self)
+
+    def __bool__(self):
+        return self._value != 0.0
+
+    # -- conversions: to int as floats do, to float never in silence
+
+    def __float__(self):
+        raise LostDerivativeError(
+            f"float() of {self!r} would lose its derivative: use fastad.math instead of "
+            "math, an array of dtype=object, or v.value for the plain number"
+        )
+
+    def __int__(self):
+        return int(self._value)
+
+    def __trunc__(self):
+        return int(self._value)
+
+    def __floor__(self):
+        return math.floor(self._value)
+
+    def __ceil__(self):
+        return math.ceil(self._value)
+
+    def __round__(self, ndigits=None):
+        if ndigits is None:
+            return round(self._value)
+        return step(self, round(self._value, ndigits))
+
+    def is_integer(self):
+        """Whether the value is an integer."""
+        return self._value.is_integer()
+
+    def conjugate(self):
+        """The number itself: it is real."""
+        return self
+
+    @property
+    def real(self):
+        """The number itself: it is real."""
+        return self
+
+    @property
+    def imag(self):
+        """0.0: it is real."""
+        return 0.0
+
+    def __repr__(self):
+        return f"{type(self).__name__}({self._value!r})"
+
+    def __str__(self):
+        return str(self._value)
+
+    def __format__(self, spec):
+        return format(self._value, spec)
+
+    # -- copies: these numbers are immutable
+
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def __reduce_ex__(self, protocol):
+        raise TypeError(
+            f"{self!r} belongs to a computation of this process and cannot be pickled: pickle its "
+            ".value, or the result of fastad.grad"
+        )
 
 
 # ---- Var --------------------------------------------------------------------------------
 
 @cython.final
 @cython.no_gc
-cdef class Var:
+cdef class Var(Number):
     """A number that remembers how it was computed.
 
     Use it like a float, in arithmetic, comparisons and the functions of `fastad.math`;
@@ -111,14 +274,10 @@ cdef class Var:
     True
     """
 
-    # The layout of var_object in _var.h.
-    cdef double _value
+    # With the value before them, the layout of var_object in _var.h.
     cdef fad_tape *tape
     cdef uint32_t id
     cdef uint32_t epoch
-
-    # NumPy's scalars leave an operation to a Var, NumPy's arrays apply it to each element.
-    __array_priority__ = -1.0
 
     def __cinit__(self, value, /):
         cdef double number_ = 0.0
@@ -133,11 +292,6 @@ cdef class Var:
         self._value = number_
         self.epoch = tape.epoch
         self.tape = tape
-
-    @property
-    def value(self):
-        """The plain float.  It can be read for ever."""
-        return self._value
 
     @property
     def grad(self):
@@ -200,145 +354,52 @@ cdef class Var:
             )
         backward(self.tape, self.id, adjoint, accumulate, raises_on_nan(on_nan))
 
-    # -- arithmetic: each one line, the work is in _operations.h
 
-    def __add__(x, y):
-        return record_add(x, y, BY_OPERATOR)
+@cython.final
+@cython.no_gc
+cdef class Dual(Number):
+    """A number with its tangents: forward mode, one step at a time.
 
-    def __sub__(x, y):
-        return record_sub(x, y, BY_OPERATOR)
+    A Dual is used like a float, as a `Var` is, but carries its derivatives along instead of
+    recording how it was computed, so memory does not depend on the length of a run.
 
-    def __mul__(x, y):
-        return record_mul(x, y, BY_OPERATOR)
+    Parameters
+    ----------
+    value : real number
+    tangent : real number or sequence of them
+        The derivative of the value in one direction, or in several. All Duals in one
+        computation have the same number of directions.
 
-    def __truediv__(x, y):
-        return record_div(x, y, BY_OPERATOR)
+    Raises
+    ------
+    ArgumentError
+        (a TypeError) if something is not a real number, or there is no direction.
 
-    def __floordiv__(x, y):
-        return record_floordiv(x, y, BY_OPERATOR)
+    Examples
+    --------
+    >>> from fastad import Dual, math
+    >>> x = Dual(2.0, 1.0)
+    >>> (x * x * x).tangent
+    12.0
+    >>> x, y = Dual(2.0, (1.0, 0.0)), Dual(5.0, (0.0, 1.0))
+    >>> (x * y + math.sqrt(x * 2)).tangent
+    (5.5, 2.0)
+    """
 
-    def __mod__(x, y):
-        return record_mod(x, y, BY_OPERATOR)
-
-    def __divmod__(x, y):
-        quotient = record_floordiv(x, y, BY_OPERATOR)
-        if quotient is NotImplemented:
-            return NotImplemented
-        return quotient, record_mod(x, y, BY_OPERATOR)
-
-    def __pow__(x, y, modulus):
-        if modulus is not None:
-            raise TypeError("pow() of a Var takes no third argument, as of a float")
-        return record_pow(x, y, BY_OPERATOR)
-
-    def __neg__(self):
-        return record_neg(self, BY_OPERATOR)
-
-    def __pos__(self):
-        return self
-
-    def __abs__(self):
-        return record_fabs(self, BY_OPERATOR)
-
-    # -- comparisons, by value; hashing, by identity
-
-    def __richcmp__(self, other, int op):
-        cdef double x = (<Var>self)._value, y = 0.0
-        cdef int is_small
-        if type(other) is Var:
-            y = (<Var>other)._value
-        elif PyFloat_Check(other):
-            y = PyFloat_AS_DOUBLE(other)
-        elif is_small_int(other, &y):
-            pass
-        elif isinstance(other, numbers.Real) or is_numpy_bool(other):
-            return PyObject_RichCompare(x, other, op)  # exact, also for huge ints
-        else:
-            return NotImplemented
-        if op == Py_LT:
-            return x < y
-        if op == Py_LE:
-            return x <= y
-        if op == Py_EQ:
-            return x == y
-        if op == Py_NE:
-            return x != y
-        if op == Py_GT:
-            return x > y
-        return x >= y
-
-    def __hash__(self):
-        # By value, functools.lru_cache would hand one Var's gradient to another.
-        return Py_HashPointer(<void *>self)
-
-    def __bool__(self):
-        return self._value != 0.0
-
-    # -- conversions: to int as floats do, to float never in silence
-
-    def __float__(self):
-        raise LostDerivativeError(
-            f"float() of {self!r} would lose its derivative: use fastad.math instead of "
-            "math, an array of dtype=object, or v.value for the plain number"
-        )
-
-    def __int__(self):
-        return int(self._value)
-
-    def __trunc__(self):
-        return int(self._value)
-
-    def __floor__(self):
-        return math.floor(self._value)
-
-    def __ceil__(self):
-        return math.ceil(self._value)
-
-    def __round__(self, ndigits=None):
-        if ndigits is None:
-            return round(self._value)
-        return step(self, round(self._value, ndigits))
-
-    def is_integer(self):
-        """Whether the value is an integer."""
-        return self._value.is_integer()
-
-    def conjugate(self):
-        """The Var itself: it is real."""
-        return self
+    # With the value before them, the layout of dual_object in _dual.h.
+    cdef fad_tape *tape
+    cdef uint32_t epoch
+    cdef uint32_t n
+    cdef PyObject *outer
+    cdef double tangents[1]
 
     @property
-    def real(self):
-        """The Var itself: it is real."""
-        return self
-
-    @property
-    def imag(self):
-        """0.0: it is real."""
-        return 0.0
-
-    def __repr__(self):
-        return f"Var({self._value!r})"
-
-    def __str__(self):
-        return str(self._value)
-
-    def __format__(self, spec):
-        return format(self._value, spec)
-
-    # -- copies: a Var is immutable, and lives with its tape
-
-    def __copy__(self):
-        return self
-
-    def __deepcopy__(self, memo):
-        return self
-
-    def __reduce_ex__(self, protocol):
-        raise TypeError(
-            f"{self!r} belongs to a tape of this process and cannot be pickled: pickle "
-            "v.value, or the result of fastad.grad"
-        )
+    def tangent(self):
+        """The derivative: a float, or a tuple of them for several directions."""
+        cdef uint32_t k
+        if self.n == 1:
+            return self.tangents[0]
+        return tuple([self.tangents[k] for k in range(self.n)])
 
 
 cdef inline bint is_small_int(object x, double *value) except -1:
@@ -352,12 +413,12 @@ cdef inline bint is_small_int(object x, double *value) except -1:
     return not overflow and -(1LL << 53) <= n <= (1LL << 53)
 
 
-cdef int check_fresh(Var x) except -1:
+cdef int check_fresh(x) except -1:
     if is_fresh(x):
         return 0
     raise StaleVarError(
-        f"{x!r} belongs to a tape that has ended: only v.value can still be read. A Var must "
-        "not leave the function that fastad differentiates, nor outlive its Tape"
+        f"{x!r} belongs to a computation that has ended: only its .value can still be read. It "
+        "must not leave the function that fastad differentiates, nor outlive its Tape"
     )
 
 
@@ -387,6 +448,7 @@ cdef bint raises_on_nan(object on_nan) except -1:
 include "_slow_paths.pxi"
 include "_tapes.pxi"
 include "_nesting.pxi"
+include "_duals.pxi"
 include "_many_operands.pxi"
 include "_gradients.pxi"
 include "_rows.pxi"
@@ -412,7 +474,10 @@ cdef list method_names = []  # keeps the names of the methods alive
 
 
 cdef void set_up() except *:
+    global make_dual_hook
     install_var_type(<void *>Var)
+    install_dual_type(<void *>Dual)
+    make_dual_hook = make_dual
     errors.busy_tape = <void *>BusyTapeError
     errors.out_of_memory = <void *>OutOfMemoryError
     slow_path.unary = slow_unary
@@ -422,8 +487,10 @@ cdef void set_up() except *:
     for name, row in NUMPY_METHODS.items():
         encoded = name.encode()
         method_names.append(encoded)
-        add_row_method(opcode_of[row], encoded)
+        add_row_method(<void *>Var, opcode_of[row], encoded)
+        add_row_method(<void *>Dual, opcode_of[row], encoded)
     numbers.Real.register(Var)
+    numbers.Real.register(Dual)
 
 
 set_up()

@@ -31,19 +31,19 @@ cdef object lift(fad_tape *tape, object x, Shape shape):
         shape.kind = A_TUPLE
         shape.prototype = kind
         return as_tuple(kind, lift_items(tape, x, shape))
-    if kind is Var:
+    if is_ours(x):
         shape.kind = A_NUMBER
-        return lift_var(tape, <Var>x)
+        return lift_outer(tape, x)
     if number(x, &value):
         shape.kind = A_NUMBER
         return new_input(tape, value)
     return lift_other(tape, x, kind, shape)
 
 
-cdef Var lift_var(fad_tape *tape, Var outer):
-    """A new input whose value is a Var of an outer tape."""
+cdef Var lift_outer(fad_tape *tape, outer):
+    """A new input whose value is a number of an outer level."""
     check_fresh(outer)
-    cdef Var x = new_input(tape, outer._value)
+    cdef Var x = new_input(tape, primal(outer))
     if tape.outer == NULL:
         open_to_outer(tape, x, outer)
     (<Outer>tape.outer).values[x.id] = outer

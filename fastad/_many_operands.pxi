@@ -6,8 +6,8 @@
 cdef class Operands:
     """The operands of one operation: all their values, and apart the Vars among them."""
 
-    cdef list values      # floats for Vars, everything else as it is
-    cdef list arguments   # the Vars
+    cdef list values      # floats for Vars and Duals, everything else as it is
+    cdef list arguments   # the Vars or Duals
     cdef list positions   # of the Vars among the values
     cdef bint nested      # whether values and partials may be Vars of outer tapes
     cdef double *partials # one for each Var
@@ -20,8 +20,8 @@ cdef class Operands:
         self.nested = must_nest(self.values)
         for k in range(len(self.values)):
             operand = self.values[k]
-            if type(operand) is Var:
-                self.values[k] = (<Var>operand)._value
+            if is_ours(operand):
+                self.values[k] = primal(operand)
                 self.arguments.append(operand)
                 self.positions.append(k)
         self.partials = <double *>PyMem_Malloc(max(1, len(self.arguments)) * sizeof(double))
@@ -36,7 +36,7 @@ cdef class Operands:
         cdef Py_ssize_t j
         for j in range(len(self.arguments)):
             self.partials[j] = partial_of(self.positions[j])
-        return record(value, self.arguments, self.partials)
+        return result_of(value, self.arguments, self.partials)
 
 
 cdef object repeated(int op, items):
@@ -227,9 +227,9 @@ def where(condition, x, y, /):
 
     Parameters
     ----------
-    condition : bool, number or Var
+    condition : bool, number, Var or Dual
         What is not zero is true.
-    x, y : number or Var
+    x, y : number, Var or Dual
 
     Examples
     --------
@@ -238,31 +238,33 @@ def where(condition, x, y, /):
     0.0
     """
     chosen = x if condition else y
-    if type(chosen) is Var:
-        check_fresh(<Var>chosen)
+    if is_ours(chosen):
+        check_fresh(chosen)
         return chosen
     cdef double value = 0.0
     for operand in (condition, x, y):
-        if type(operand) is Var:
+        if is_ours(operand):
             if not number(chosen, &value):
                 break
-            return constant_on((<Var>operand), value)
+            return constant_like(operand, value)
     if not number(chosen, &value):
         raise TypeError(f"where: must be real number, not {type(chosen).__name__}")
     return value
 
 
-cdef object constant_on(Var x, double value):
-    """A Var on the tape of x that depends on nothing: an edge of partial 0 to node 0, which
-    is an input."""
-    cdef fad_tape *tape = x.tape
+cdef object constant_like(x, double value):
+    """A number on the level of x that depends on nothing."""
+    if type(x) is Dual:
+        return step_of_dual(x, value)
     check_fresh(x)
-    make_room(tape, 1)
+    # An edge of partial 0 to node 0, which is an input.
+    cdef fad_tape *tape = (<Var>x).tape
     cdef uint32_t id = 0
     cdef double partial = 0.0
+    make_room(tape, 1)
     cdef Var constant
     constant = <Var>new_var(value, tape, fad_tape_record_chain(tape, 1, &id, &partial))
-    constant.epoch = x.epoch
+    constant.epoch = (<Var>x).epoch
     return constant
 
 
@@ -270,14 +272,14 @@ def with_value(double value, x, y):
     """A result of that value whose derivative to x is 1 and to y is 0."""
     cdef Operands operands = Operands((x, y))
     if operands.nested:
-        return x + (value - primal(x)) if type(x) is Var else step(<Var>y, value)
+        return x + (value - primal(x)) if is_ours(x) else step(y, value)
     return operands.result(value, lambda k: 1.0 if k == 0 else 0.0)
 
 
 cdef object log_to_base(x, base):
     """As CPython's: a quotient of two logarithms; of ints of any size, too."""
     logarithms = [
-        record_log(number_, BY_FUNCTION) if type(number_) is Var else math.log(number_)
+        record_log(number_, BY_FUNCTION) if is_ours(number_) else math.log(number_)
         for number_ in (x, base)
     ]
     return logarithms[0] / logarithms[1]

@@ -1,4 +1,5 @@
-# Nested derivatives: operations on Vars of two tapes.
+# Nested derivatives: operations on numbers of two levels, that is on Vars of two tapes, or on
+# Vars and Duals.
 #
 # Tapes are ordered by opening. An operation belongs to the innermost tape among its operands;
 # an operand of an outer tape is a constant of it whose value happens to be a Var. So the
@@ -22,11 +23,24 @@ cdef inline bint belongs(Var x, fad_tape *tape):
     return x.tape == tape and is_fresh(x)
 
 
-cdef inline bint is_fresh(Var x):
-    return x.epoch == x.tape.epoch - (x.tape.outer != NULL)
+cdef inline bint is_fresh(x):
+    if type(x) is Var:
+        return (<Var>x).epoch == (<Var>x).tape.epoch - ((<Var>x).tape.outer != NULL)
+    return (<Dual>x).epoch == (<Dual>x).tape.epoch
 
 
-cdef int open_to_outer(fad_tape *tape, Var inner, Var outer) except -1:
+cdef inline fad_tape *tape_of(x):
+    return (<Var>x).tape if type(x) is Var else (<Dual>x).tape
+
+
+cdef inline bint has_outer(x):
+    """Whether numbers of outer levels may be inside x."""
+    if type(x) is Var:
+        return (<Var>x).tape.outer != NULL
+    return (<Dual>x).outer != NULL
+
+
+cdef int open_to_outer(fad_tape *tape, Var inner, outer) except -1:
     """Let values and partials on the tape be Vars of outer tapes."""
     if tape.outer != NULL:
         return 0
@@ -51,68 +65,78 @@ cdef void close_to_outer(fad_tape *tape) noexcept:
         Py_DECREF(of_tape)
 
 
-cdef object value_one_level_out(Var x):
-    """The value of x as its own tape sees it: a float, or a Var of an outer tape."""
-    if x.tape.outer == NULL:
-        return x._value
-    return (<Outer>x.tape.outer).values.get(x.id, x._value)
+cdef object value_one_level_out(x):
+    """The value of x as its own level sees it: a float, or a number of an outer level."""
+    if type(x) is Var:
+        if (<Var>x).tape.outer == NULL:
+            return (<Var>x)._value
+        return (<Outer>(<Var>x).tape.outer).values.get((<Var>x).id, (<Var>x)._value)
+    if (<Dual>x).outer == NULL:
+        return (<Dual>x)._value
+    return (<tuple>(<Dual>x).outer)[0]
 
 
-cdef Var innermost(operands):
-    """The operand on the tape that was opened last, or None without a Var; all are fresh."""
-    cdef Var inner = None
+cdef object innermost(operands):
+    """The Var or Dual of the level that was opened last, or None; all are fresh."""
+    inner = None
     for operand in operands:
-        if type(operand) is Var:
-            check_fresh(<Var>operand)
-            if inner is None or (<Var>operand).tape.opened > inner.tape.opened:
-                inner = <Var>operand
+        if not is_ours(operand):
+            continue
+        check_fresh(operand)
+        # By hand a Dual and a Var can be of the same level: then the Dual is the inner one,
+        # since it needs no tape to hold the Var.
+        if inner is None or tape_of(operand).opened > tape_of(inner).opened or (
+            type(operand) is Dual and tape_of(operand).opened == tape_of(inner).opened
+        ):
+            inner = operand
     return inner
 
 
 cdef bint must_nest(operands):
-    """Whether an operation on these operands needs an outer tape."""
-    cdef Var inner = innermost(operands)
+    """Whether an operation on these operands needs an outer level."""
+    inner = innermost(operands)
     if inner is None:
         return False
-    if inner.tape.outer != NULL:
-        return True
     for operand in operands:
-        if type(operand) is Var and (<Var>operand).tape != inner.tape:
+        if is_ours(operand) and (tape_of(operand) != tape_of(inner) or has_outer(operand)):
             return True
     return False
 
 
-cdef object slow_nested(fad_opcode op, asked_by by, tuple operands, Var inner):
-    """An operation on the tape of `inner`, where a value may be a Var."""
-    cdef fad_tape *tape = inner.tape
+cdef object slow_nested(fad_opcode op, asked_by by, tuple operands, inner):
+    """An operation on the level of `inner`, where a value may be of an outer level."""
+    cdef fad_tape *tape = tape_of(inner)
     cdef list values = []
     cdef list arguments = []
     cdef list partials = []
     cdef double number_ = 0.0
     cdef Py_ssize_t k
     for operand in operands:
-        if type(operand) is not Var:
+        if not is_ours(operand):
             if not number(operand, &number_):
                 return not_a_number(op, by, operand)
             values.append(number_)
-        elif (<Var>operand).tape == tape:
-            values.append(value_one_level_out(<Var>operand))
+        elif tape_of(operand) == tape:
+            values.append(value_one_level_out(operand))
         else:
-            open_to_outer(tape, inner, <Var>operand)
+            if type(inner) is Var:
+                open_to_outer(tape, inner, operand)
             values.append(operand)
     value = apply(op, by, tuple(values))
     arguments_of_rule = dict(zip("xyz", values))
     for k in range(len(operands)):
-        if type(operands[k]) is Var and (<Var>operands[k]).tape == tape:
+        if is_ours(operands[k]) and tape_of(operands[k]) == tape:
             arguments.append(operands[k])
             partials.append(partial_rule(op, k)(v=value, **arguments_of_rule))
+    if type(inner) is Dual:
+        return nested_dual(value, nested_tangents(arguments, partials), tape)
     return record_nested(value, arguments, partials)
 
 
 cdef object apply(fad_opcode op, asked_by by, tuple operands):
     """The operation on floats and Vars."""
     for operand in operands:
-        if type(operand) is Var:
+        if is_ours(operand):
             return slow(op, by, operands)
     return checked_value(op, by, operands)
 
@@ -133,7 +157,7 @@ cdef object record_nested(value, list arguments, list partials):
     if tape.outer != NULL:
         result.epoch = tape.epoch - 1
         of_tape = <Outer>tape.outer
-        if type(value) is Var:
+        if is_ours(value):
             of_tape.values[id] = value
         if n == 1:
             of_tape.partials[id] = (partials[0], 0.0)
@@ -147,7 +171,11 @@ cdef object record_nested(value, list arguments, list partials):
 
 cdef inline double primal(x):
     """The plain float inside."""
-    return (<Var>x)._value if type(x) is Var else <double>x
+    if type(x) is Var:
+        return (<Var>x)._value
+    if type(x) is Dual:
+        return (<Dual>x)._value
+    return x
 
 
 # ---- The rules, on floats and Vars ----------------------------------------------------------
@@ -204,20 +232,27 @@ cdef list sweep_nested(fad_tape *tape, uint32_t start, Py_ssize_t n_inputs):
 
 
 cdef int accumulate(list adjoints, Py_ssize_t id, adjoint, partial) except -1:
-    if is_float(partial, 0.0) or is_float(adjoint, 0.0):
-        product = 0.0
-    elif is_float(partial, 1.0):
-        product = adjoint
-    elif is_float(adjoint, 1.0):
-        product = partial
-    else:
-        product = apply(FAD_OP_mul, BY_RULE, (adjoint, partial))
-    before = adjoints[id]
-    adjoints[id] = (
-        product if before is None else apply(FAD_OP_add, BY_RULE, (before, product))
-    )
+    adjoints[id] = sum_of(adjoints[id], product_of(adjoint, partial))
     return 0
 
 
+cdef object sum_of(x, y):
+    """x + y of floats and numbers of ours; None and 0.0 add nothing."""
+    if x is None or is_float(x, 0.0):
+        return y
+    return apply(FAD_OP_add, BY_RULE, (x, y))
+
+
+cdef object product_of(x, y):
+    """x * y of floats and numbers of ours; a plain 0.0 absorbs the other."""
+    if is_float(x, 0.0) or is_float(y, 0.0):
+        return 0.0
+    if is_float(x, 1.0):
+        return y
+    if is_float(y, 1.0):
+        return x
+    return apply(FAD_OP_mul, BY_RULE, (x, y))
+
+
 cdef inline bint is_float(x, double value):
-    return type(x) is not Var and <double>x == value
+    return not is_ours(x) and <double>x == value

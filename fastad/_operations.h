@@ -1,6 +1,7 @@
 /*
- * The operations on Vars: for each row of ops.def a function that computes the value and the
- * partials and records one node, all without leaving C.
+ * The operations: for each row of ops.def a function that, on Vars, computes the value and the
+ * partials and records one node, and on Duals the value and the tangents, all without leaving
+ * C.
  *
  * What is not the ordinary case goes to the slow paths, which _core.pyx fills in: an operand
  * that is neither Var, float nor int; a stale Var or two tapes; a value or partial that is not
@@ -12,6 +13,7 @@
 
 #include <float.h>
 
+#include "_dual.h"
 #include "_var.h"
 #include "op.h"
 #include "special.h"
@@ -48,6 +50,13 @@ are_fresh(const var_object *x, const var_object *y)
     const fad_tape *tape = x->tape;
     return LIKELY(tape == y->tape &&
                   ((x->epoch ^ tape->epoch) | (y->epoch ^ tape->epoch)) == 0);
+}
+
+static inline int
+are_plain_duals(const dual_object *x, const dual_object *y)
+{
+    return LIKELY(x->tape == y->tape && x->n == y->n && is_plain_dual(x) &&
+                  is_plain_dual(y));
 }
 
 /* The operand as a double, where that is quick and exact or rounds as Python does. */
@@ -99,6 +108,17 @@ record_edges(var_object *x, var_object *y, double value, double px, double py)
 }
 
 #define UNARY(name, value_cell, partial_cell, domain, doc)                                 \
+    static APART PyObject *dual_##name(PyObject *x_object, asked_by by)                    \
+    {                                                                                      \
+        if (IS_DUAL(x_object) && is_plain_dual(AS_DUAL(x_object))) {                       \
+            const double x = AS_DUAL(x_object)->value;                                     \
+            const double v = value_cell;                                                   \
+            PyObject *result = dual_of_one(AS_DUAL(x_object), v, partial_cell);            \
+            if (LIKELY(result != NULL))                                                    \
+                return result;                                                             \
+        }                                                                                  \
+        return IF_NOT_RAISED(slow_path.unary(FAD_OP_##name, by, x_object));                \
+    }                                                                                      \
     static PyObject *record_##name(PyObject *x_object, asked_by by)                        \
     {                                                                                      \
         if (LIKELY(IS_VAR(x_object)) && is_fresh(AS_VAR(x_object))) {                      \
@@ -108,7 +128,7 @@ record_edges(var_object *x, var_object *y, double value, double px, double py)
             if (LIKELY(result != NULL))                                                    \
                 return result;                                                             \
         }                                                                                  \
-        return IF_NOT_RAISED(slow_path.unary(FAD_OP_##name, by, x_object));                \
+        return dual_##name(x_object, by);                                                  \
     }                                                                                      \
     static PyObject *function_##name(PyObject *module, PyObject *x)                        \
     {                                                                                      \
@@ -121,37 +141,50 @@ record_edges(var_object *x, var_object *y, double value, double px, double py)
         return record_##name(self, BY_METHOD);                                             \
     }
 
+/* Both kinds of operand, with the tests for a kind and what to do with the partials. */
+#define BINARY_ON(IS_KIND, AS_KIND, are_alike, is_usable, of_two, of_one, value_cell,      \
+                  px_cell, py_cell)                                                        \
+    if (IS_KIND(x_object)) {                                                               \
+        const double x = AS_KIND(x_object)->value;                                         \
+        double y;                                                                          \
+        if (IS_KIND(y_object)) {                                                           \
+            if (are_alike(AS_KIND(x_object), AS_KIND(y_object))) {                         \
+                y = AS_KIND(y_object)->value;                                              \
+                const double v = value_cell;                                               \
+                result = of_two(AS_KIND(x_object), AS_KIND(y_object), v, px_cell, py_cell); \
+            }                                                                              \
+        } else if (is_usable(AS_KIND(x_object)) && as_constant(y_object, &y)) {            \
+            const double v = value_cell;                                                   \
+            result = of_one(AS_KIND(x_object), v, px_cell);                                \
+        }                                                                                  \
+    } else {                                                                               \
+        double x;                                                                          \
+        if (IS_KIND(y_object) && is_usable(AS_KIND(y_object)) &&                           \
+            as_constant(x_object, &x)) {                                                   \
+            const double y = AS_KIND(y_object)->value;                                     \
+            const double v = value_cell;                                                   \
+            (void)y;                                                                       \
+            result = of_one(AS_KIND(y_object), v, py_cell);                                \
+        }                                                                                  \
+    }                                                                                      \
+    if (LIKELY(result != NULL))                                                            \
+        return result;
+
 #define BINARY(name, value_cell, px_cell, py_cell, domain, doc)                            \
+    static APART PyObject *dual_##name(PyObject *x_object, PyObject *y_object,             \
+                                       asked_by by)                                        \
+    {                                                                                      \
+        PyObject *result = NULL;                                                           \
+        BINARY_ON(IS_DUAL, AS_DUAL, are_plain_duals, is_plain_dual, dual_of_two,           \
+                  dual_of_one, value_cell, px_cell, py_cell)                               \
+        return IF_NOT_RAISED(slow_path.binary(FAD_OP_##name, by, x_object, y_object));     \
+    }                                                                                      \
     static PyObject *record_##name(PyObject *x_object, PyObject *y_object, asked_by by)    \
     {                                                                                      \
         PyObject *result = NULL;                                                           \
-        if (IS_VAR(x_object)) {                                                            \
-            const double x = AS_VAR(x_object)->value;                                      \
-            double y;                                                                      \
-            if (IS_VAR(y_object)) {                                                        \
-                if (are_fresh(AS_VAR(x_object), AS_VAR(y_object))) {                       \
-                    y = AS_VAR(y_object)->value;                                           \
-                    const double v = value_cell;                                           \
-                    result = record_edges(AS_VAR(x_object), AS_VAR(y_object), v, px_cell,  \
-                                          py_cell);                                        \
-                }                                                                          \
-            } else if (is_fresh(AS_VAR(x_object)) && as_constant(y_object, &y)) {          \
-                const double v = value_cell;                                               \
-                result = record_edge(AS_VAR(x_object), v, px_cell);                        \
-            }                                                                              \
-        } else {                                                                           \
-            double x;                                                                      \
-            if (IS_VAR(y_object) && is_fresh(AS_VAR(y_object)) &&                          \
-                as_constant(x_object, &x)) {                                               \
-                const double y = AS_VAR(y_object)->value;                                  \
-                const double v = value_cell;                                               \
-                (void)y;                                                                   \
-                result = record_edge(AS_VAR(y_object), v, py_cell);                        \
-            }                                                                              \
-        }                                                                                  \
-        if (LIKELY(result != NULL))                                                        \
-            return result;                                                                 \
-        return IF_NOT_RAISED(slow_path.binary(FAD_OP_##name, by, x_object, y_object));     \
+        BINARY_ON(IS_VAR, AS_VAR, are_fresh, is_fresh, record_edges, record_edge,          \
+                  value_cell, px_cell, py_cell)                                            \
+        return dual_##name(x_object, y_object, by);                                        \
     }                                                                                      \
     static PyObject *function_##name(PyObject *module, PyObject *const *args,              \
                                      Py_ssize_t n_args)                                    \
@@ -246,11 +279,11 @@ row_function(fad_opcode op, PyObject *module_name)
     return PyCFunction_NewEx(definition, NULL, module_name);
 }
 
-/* Gives Var the row as a method under a name of NumPy's; the name must live for ever. */
+/* Gives a type the row as a method under a name of NumPy's; the name must live for ever. */
 static int
-add_row_method(fad_opcode op, const char *name)
+add_row_method(PyTypeObject *type, fad_opcode op, const char *name)
 {
-    PyMethodDef *definition = PyMem_Malloc(sizeof *definition); /* lives as long as Var */
+    PyMethodDef *definition = PyMem_Malloc(sizeof *definition); /* lives as the type */
     if (definition == NULL) {
         PyErr_NoMemory();
         return -1;
@@ -258,12 +291,12 @@ add_row_method(fad_opcode op, const char *name)
     *definition = row_methods[op];
     definition->ml_name = name;
     definition->ml_doc = fad_op_rows[op].doc;
-    PyObject *method = PyDescr_NewMethod(var_type, definition);
+    PyObject *method = PyDescr_NewMethod(type, definition);
     if (method == NULL)
         return -1;
-    int status = PyDict_SetItemString(var_type->tp_dict, name, method);
+    int status = PyDict_SetItemString(type->tp_dict, name, method);
     Py_DECREF(method);
-    PyType_Modified(var_type);
+    PyType_Modified(type);
     return status;
 }
 

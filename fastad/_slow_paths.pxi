@@ -127,7 +127,7 @@ cdef object slow(fad_opcode op, asked_by by, tuple operands):
     cdef double values[3]
     cdef int k, n = <int>len(operands)
     cdef list arguments = []
-    cdef Var inner = innermost(operands)
+    inner = innermost(operands)
     if inner is None:
         return on_plain_numbers(op, operands)
     if must_nest(operands):
@@ -135,17 +135,17 @@ cdef object slow(fad_opcode op, asked_by by, tuple operands):
     memset(values, 0, sizeof(values))
     memset(partials, 0, sizeof(partials))
     for k in range(n):
-        if type(operands[k]) is Var:
-            values[k] = (<Var>operands[k])._value
+        if is_ours(operands[k]):
+            values[k] = primal(operands[k])
         elif not number(operands[k], &values[k]):
             return not_a_number(op, by, operands[k])
     value = checked_value(op, by, tuple([values[k] for k in range(n)]))
     fad_op_partials(op, values[0], values[1], values[2], value, partials)
     for k in range(n):
-        if type(operands[k]) is Var:
+        if is_ours(operands[k]):
             kept[len(arguments)] = partials[k]
             arguments.append(operands[k])
-    return record(value, arguments, kept)
+    return result_of(value, arguments, kept)
 
 
 cdef object not_a_number(fad_opcode op, asked_by by, operand):

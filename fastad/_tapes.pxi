@@ -74,13 +74,22 @@ cdef Var new_input(fad_tape *tape, double value):
     return x
 
 
-cdef Var step(Var x, double value):
+cdef object step(x, double value):
     """A result of that value whose derivative is 0."""
     cdef double partial = 0.0
+    if type(x) is Dual:
+        return step_of_dual(x, value)
     check_fresh(x)
-    if x.tape.outer != NULL:
+    if has_outer(x):
         return record_nested(value, [x], [0.0])
     return record(value, [x], &partial)
+
+
+cdef object result_of(double value, list arguments, const double *partials):
+    """The result of an operation on one or more Vars, or Duals, of one level."""
+    if type(arguments[0]) is Dual:
+        return sum_of_duals(value, arguments, partials)
+    return record(value, arguments, partials)
 
 
 cdef object record(double value, list arguments, const double *partials):
@@ -146,16 +155,20 @@ cdef int sweep_carefully(fad_tape *tape, uint32_t start, double seed, bint raise
                 "partial, as sqrt has at 0"
             )
         if n_absorbed:
-            warnings.warn(
-                "an infinite or undefined partial met an exactly zero factor in the backward "
-                "sweep and was taken as 0: at a point where an operation is not smooth, such "
-                "as sqrt at 0, check the gradient",
-                NonSmoothWarning,
-                stacklevel=2,
-            )
+            warn_of_absorption()
     except BaseException:
         clear_inputs(tape)
         raise
+    return 0
+
+
+cdef int warn_of_absorption() except -1:
+    warnings.warn(
+        "an infinite or undefined partial met an exactly zero factor and was taken as 0: at a "
+        "point where an operation is not smooth, such as sqrt at 0, check the derivative",
+        NonSmoothWarning,
+        stacklevel=2,
+    )
     return 0
 
 

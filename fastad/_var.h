@@ -25,10 +25,12 @@
 #define LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 #define COLD __attribute__((noinline, cold))
+#define APART __attribute__((noinline))
 #else
 #define LIKELY(condition) (condition)
 #define UNLIKELY(condition) (condition)
 #define COLD
+#define APART
 #endif
 
 typedef struct var_object {

@@ -3,8 +3,9 @@
 import functools
 
 from fastad import _core
+from fastad.errors import ArgumentError
 
-__all__ = ["grad", "value_and_grad"]
+__all__ = ["derivative", "grad", "jvp", "value_and_grad"]
 
 
 def value_and_grad(f, argnums=0, has_aux=False, *, on_nan="warn"):
@@ -89,3 +90,68 @@ def grad(f, argnums=0, has_aux=False, *, on_nan="warn"):
         return (gradient, value[1]) if has_aux else gradient
 
     return gradient
+
+
+def jvp(f, primals, tangents):
+    """The value of `f` and its derivative in one direction, in forward mode.
+
+    Parameters
+    ----------
+    f : callable
+        Takes and returns numbers, or lists, tuples, dicts, dataclasses and arrays of them. It
+        is called with a `Dual` in place of each number whose tangent is not 0.
+    primals : sequence
+        The arguments of `f`.
+    tangents : sequence
+        The direction: for each argument something of the same shape.
+
+    Returns
+    -------
+    value, tangent
+        Both in the shape of what `f` returns: its value, and the product of its Jacobian with
+        the direction.
+
+    Raises
+    ------
+    ArgumentError
+        (a TypeError) if the shapes differ, or something is not a number.
+    ResultError
+        (a TypeError) if `f` returns something else than numbers.
+
+    Examples
+    --------
+    >>> from fastad import jvp
+    >>> jvp(lambda x, y: [x * y, x / y], (6.0, 2.0), (1.0, 0.0))
+    ([12.0, 3.0], [2.0, 0.5])
+    """
+    if not isinstance(primals, (list, tuple)) or not isinstance(tangents, (list, tuple)):
+        raise ArgumentError(
+            "jvp takes a tuple of arguments and a tuple of tangents: jvp(f, (x,), (1.0,))"
+        )
+    if len(primals) != len(tangents):
+        raise ArgumentError(f"{len(primals)} arguments, but {len(tangents)} tangents")
+    return _core.pushforward(f, tuple(primals), tuple(tangents), {})
+
+
+def derivative(f):
+    """The function that returns the derivative of `f` to its first argument, a number.
+
+    In forward mode: one run, whatever `f` returns, and without memory for the run.
+
+    Examples
+    --------
+    >>> from fastad import derivative, math
+    >>> derivative(math.exp)(0.0)
+    1.0
+    >>> derivative(lambda t: [math.cos(t), math.sin(t)])(0.0)
+    [-0.0, 1.0]
+    >>> derivative(derivative(lambda x: x**3))(2.0)
+    12.0
+    """
+
+    @functools.wraps(f)
+    def tangent(x, /, *args, **kwargs):
+        _, slope = _core.pushforward(lambda x: f(x, *args, **kwargs), (x,), (1.0,), {})
+        return slope
+
+    return tangent

@@ -35,27 +35,27 @@ _PLAIN = (
 globals().update({name: getattr(_math, name) for name in _PLAIN})
 globals().update({name: _core.function(name, __name__) for name in _ROWS})
 
-_var_type = _core.Var
+_ours = (_core.Var, _core.Dual)
 _ldexp = _core.function("ldexp", __name__)
 
 
 def _value(x):
-    return x.value if type(x) is _var_type else x
+    return x.value if isinstance(x, _ours) else x
 
 
 def degrees(x, /):
     """The angle x from radians to degrees."""
-    return x * (180.0 / _math.pi) if type(x) is _var_type else _math.degrees(x)
+    return x * (180.0 / _math.pi) if isinstance(x, _ours) else _math.degrees(x)
 
 
 def radians(x, /):
     """The angle x from degrees to radians."""
-    return x * (_math.pi / 180.0) if type(x) is _var_type else _math.radians(x)
+    return x * (_math.pi / 180.0) if isinstance(x, _ours) else _math.radians(x)
 
 
 def frexp(x, /):
     """The mantissa m and the exponent e (an int) with x == m * 2**e and 0.5 <= abs(m) < 1."""
-    if type(x) is not _var_type:
+    if not isinstance(x, _ours):
         return _math.frexp(x)
     _, exponent = _math.frexp(x.value)
     return ldexp(x, -exponent), exponent
@@ -63,14 +63,14 @@ def frexp(x, /):
 
 def modf(x, /):
     """The fractional and the integral part of x, both with its sign."""
-    if type(x) is not _var_type:
+    if not isinstance(x, _ours):
         return _math.modf(x)
     return fmod(x, 1.0), x.trunc()
 
 
 def ldexp(x, i, /):
     """x * 2**i, for an int i."""
-    if type(x) is not _var_type:
+    if not isinstance(x, _ours):
         return _math.ldexp(x, i)
     _math.ldexp(x.value, i)  # its exceptions
     return _ldexp(x, max(-5000, min(i, 5000)))
@@ -78,7 +78,7 @@ def ldexp(x, i, /):
 
 def nextafter(x, y, /, **steps):
     """The next float after x towards y; from Python 3.12 on `steps` floats further."""
-    if type(x) is not _var_type and type(y) is not _var_type:
+    if not isinstance(x, _ours) and not isinstance(y, _ours):
         return _math.nextafter(x, y, **steps)
     return _core.with_value(_math.nextafter(_value(x), _value(y), **steps), x, y)
 
