@@ -12,7 +12,7 @@ that newer Pythons have (`cbrt`, `exp2`, `fma`, `sumprod`) exist on every Python
 >>> y = math.sqrt(x) * math.log(x, 10)
 >>> y.backward()
 >>> round(x.grad, 12)
-0.413553703592
+0.413522748823
 """
 
 import math as _math
