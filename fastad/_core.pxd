@@ -77,7 +77,8 @@ cdef extern from "_operations.h":
     int ensure_room(fad_tape *) except -1
     void collect_tape "collect"(fad_tape *)
     void collect_if_wasteful(fad_tape *)
-    PyObject *new_inputs(fad_tape *, object) except? NULL
+    bint are_all_floats(list)
+    list new_inputs(fad_tape *, list)
     list list_of_floats(const double *, Py_ssize_t)
     size_t count_live_vars()
     int install_var_type(void *) except -1

@@ -50,7 +50,6 @@ cdef extern from "Python.h":
     Py_hash_t Py_HashPointer "_Py_HashPointer"(const void *)
     int Py_EnterRecursiveCall(const char *) except -1
     void Py_LeaveRecursiveCall()
-    Py_ssize_t PyList_GET_SIZE(PyObject *)
     void Py_DECREF(object)
     void Py_INCREF(object)
     int PyErr_WarnEx(object, const char *, Py_ssize_t) except -1
@@ -446,6 +445,7 @@ cdef bint raises_on_nan(object on_nan) except -1:
 
 
 include "_slow_paths.pxi"
+include "_containers.pxi"
 include "_tapes.pxi"
 include "_nesting.pxi"
 include "_duals.pxi"

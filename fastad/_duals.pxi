@@ -102,108 +102,46 @@ def pushforward(f, tuple primals, tuple tangents, dict kwargs):
 
 cdef object with_tangent(fad_tape *level, x, tangent):
     """x with a Dual in place of each number whose tangent is not 0."""
-    cdef double value = 0.0, slope = 0.0
-    if is_ours(x) or number(x, &value):
-        if not is_ours(tangent) and not number(tangent, &slope):
-            raise ArgumentError(
-                f"the tangent {short(tangent)} of {short(x)} must be a real number"
-            )
-        if is_ours(x) or is_ours(tangent):
-            return nested_dual(x, [tangent], level)
-        return value if slope == 0.0 else nested_dual(value, [slope], level)
-    kind = type(x)
-    numpy = sys.modules.get("numpy")
-    Py_EnterRecursiveCall(" while lifting nested arguments")
-    try:
-        if numpy is not None and kind is numpy.ndarray:
-            if numpy.shape(tangent) != x.shape:
-                raise unlike(x, tangent)
-            items = with_tangents(
-                level, x, x.ravel().tolist(), tangent, numpy.ravel(tangent).tolist()
-            )
-            return object_array(items, x.shape, numpy)
-        if isinstance(x, (list, tuple)) and isinstance(tangent, (list, tuple)):
-            return rebuilt(x, with_tangents(level, x, list(x), tangent, list(tangent)))
-        if isinstance(x, dict) and isinstance(tangent, dict):
-            if x.keys() != tangent.keys():
-                raise unlike(x, tangent)
-            return {key: with_tangent(level, x[key], tangent[key]) for key in x}
-        if hasattr(kind, "__dataclass_fields__") and type(tangent) is kind:
-            names = [field.name for field in fields_of(x)]
-            return replaced(x, {
-                name: with_tangent(level, getattr(x, name), getattr(tangent, name))
-                for name in names
-            })
-    finally:
-        Py_LeaveRecursiveCall()
-    raise unlike(x, tangent)
-
-
-cdef list with_tangents(fad_tape *level, x, list items, tangent, list tangents):
-    if len(items) != len(tangents):
-        raise unlike(x, tangent)
-    return [with_tangent(level, item, slope) for item, slope in zip(items, tangents)]
-
-
-cdef object unlike(x, tangent):
-    return ArgumentError(
-        f"the tangent {short(tangent)} must have the shape of its argument {short(x)}, which "
-        "must be a number or a list, tuple, dict, dataclass or array of numbers"
-    )
-
-
-cdef object rebuilt(x, list items):
-    """A list or tuple of the class of x."""
-    if isinstance(x, tuple):
-        return as_tuple(type(x), items)
-    return items
-
-
-cdef object replaced(x, dict fields):
-    """A copy of the dataclass with other values in its fields."""
-    copy = copy_of(x)
-    for name, value in fields.items():
-        object.__setattr__(copy, name, value)
-    return copy
-
-
-cdef object object_array(list items, shape, numpy):
-    array = numpy.empty(len(items), dtype=object)
-    for k, item in enumerate(items):
-        array[k] = item
-    return array.reshape(shape)
+    cdef list numbers_ = []
+    cdef list slopes = []
+    cdef Py_ssize_t place = 0
+    cdef Shape shape = take_apart(x, numbers_)
+    if not shape.is_like(take_apart(tangent, slopes)):
+        raise ArgumentError(
+            f"the tangent {short(tangent)} must have the shape of its argument {short(x)}"
+        )
+    return shape.fill([
+        number_ if is_float(slope, 0.0) else nested_dual(number_, [slope], level)
+        for number_, slope in zip(numbers_, slopes)
+    ], &place)
 
 
 cdef tuple split(fad_tape *level, y, f):
     """The values and the tangents of a result, both in its shape."""
-    cdef double value = 0.0
-    if type(y) is Dual and (<Dual>y).tape == level and is_fresh(y):
-        return value_one_level_out(y), tangents_of(<Dual>y)[0]
-    if is_ours(y):
-        check_fresh(y)
-        return y, 0.0
-    if not isinstance(y, bool) and not is_numpy_bool(y) and number(y, &value):
-        return value, 0.0
-    numpy = sys.modules.get("numpy")
-    if numpy is not None and type(y) is numpy.ndarray:
-        values, tangents = split_items(level, y.ravel().tolist(), f)
-        return plain_array(values, y.shape, numpy), plain_array(tangents, y.shape, numpy)
-    if isinstance(y, (list, tuple)):
-        values, tangents = split_items(level, list(y), f)
-        return rebuilt(y, values), rebuilt(y, tangents)
-    if isinstance(y, dict):
-        values, tangents = split_items(level, list(y.values()), f)
-        return dict(zip(y, values)), dict(zip(y, tangents))
-    if hasattr(type(y), "__dataclass_fields__"):
-        names = [field.name for field in fields_of(y)]
-        values, tangents = split_items(level, [getattr(y, name) for name in names], f)
-        return replaced(y, dict(zip(names, values))), replaced(y, dict(zip(names, tangents)))
+    cdef list numbers_ = []
+    cdef list tangents = []
+    cdef Py_ssize_t k, at_value = 0, at_tangent = 0
+    cdef Shape shape = take_result_apart(y, numbers_, f)
+    for k in range(len(numbers_)):
+        x = numbers_[k]
+        if type(x) is Dual and (<Dual>x).tape == level and is_fresh(x):
+            numbers_[k] = value_one_level_out(x)
+            tangents.append(tangents_of(<Dual>x)[0])
+        else:
+            if is_ours(x):
+                check_fresh(x)
+            tangents.append(0.0)
+    return shape.fill(numbers_, &at_value), shape.fill(tangents, &at_tangent)
+
+
+cdef Shape take_result_apart(y, list numbers_, f):
+    """take_apart for what f returned: any arrangement of numbers, but no truth value."""
+    if not isinstance(y, bool) and not is_numpy_bool(y):
+        try:
+            return take_apart(y, numbers_)
+        except ArgumentError:
+            pass
     raise ResultError(
         f"{name_of(f)} returned {short(y)}, {a_type(y)}: it must return a number, or a list, "
         "tuple, dict, dataclass or array of numbers"
     )
-
-
-cdef tuple split_items(fad_tape *level, list items, f):
-    pairs = [split(level, item, f) for item in items]
-    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]

@@ -256,26 +256,29 @@ collect_if_wasteful(fad_tape *tape)
 
 /* ---- Lists of floats: what most arguments and gradients are -------------------------- */
 
-/* A list with a new input for each float of a list or tuple; NULL without an exception if
-   there is anything but floats in it, and with one if there is no memory. */
+static int
+are_all_floats(PyObject *list)
+{
+    for (Py_ssize_t k = 0; k < PyList_GET_SIZE(list); k++)
+        if (!PyFloat_CheckExact(PyList_GET_ITEM(list, k)))
+            return 0;
+    return 1;
+}
+
+/* A list with a new input for each float of a list, or NULL without memory. */
 static PyObject *
 new_inputs(fad_tape *tape, PyObject *floats)
 {
-    Py_ssize_t n = PySequence_Fast_GET_SIZE(floats);
-    PyObject **items = PySequence_Fast_ITEMS(floats);
-    for (Py_ssize_t k = 0; k < n; k++)
-        if (!PyFloat_CheckExact(items[k]))
-            return NULL;
+    Py_ssize_t n = PyList_GET_SIZE(floats);
     PyObject *inputs = PyList_New(n);
-    if (inputs == NULL)
-        return NULL;
-    for (Py_ssize_t k = 0; k < n; k++) {
+    for (Py_ssize_t k = 0; inputs != NULL && k < n; k++) {
         if (ensure_room(tape) < 0) {
-            Py_DECREF(inputs);
-            return NULL;
+            Py_CLEAR(inputs);
+            break;
         }
+        double value = PyFloat_AS_DOUBLE(PyList_GET_ITEM(floats, k));
         uint32_t id = fad_tape_record_input(tape);
-        PyList_SET_ITEM(inputs, k, new_var(PyFloat_AS_DOUBLE(items[k]), tape, id));
+        PyList_SET_ITEM(inputs, k, new_var(value, tape, id));
     }
     return inputs;
 }
