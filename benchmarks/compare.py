@@ -80,7 +80,7 @@ def loops(seconds: float) -> None:
 
 def sweeps(seconds: float) -> None:
     """The backward sweep / a loop of multiply-adds in memory, both in C."""
-    head("sweep / multiply-adds in C", "ns a node")
+    head("sweep / multiply-adds in C", "ns an operation")
     for name in SEVEN:
         times = figures.sweep_times(SEVEN[name])
         r = ratio(times["sweep"], times["control"])

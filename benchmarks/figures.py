@@ -5,11 +5,13 @@ cannot disagree about what is measured.
 """
 
 import math
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any
 
@@ -22,6 +24,7 @@ from .workloads import SEVEN, Workload, lorenz, spread
 Times = dict[str, list[float]]
 
 LONG_STEPS = 100_000  # of lorenz: 7.1 million operations
+CORE_FLAGS = "-std=c11", "-O3", "-ffp-contract=off"
 
 
 def with_math(w: Workload, m: ModuleType) -> Callable[[list[Any]], Any]:
@@ -94,17 +97,26 @@ def backward_times(w: Workload, seconds: float = 1.0) -> Times:
 
 
 def sweep_times(w: Workload, rounds: int = 20) -> Times:
-    """The backward sweep alone, and a control in C: as many dependent multiply-adds in
-    memory, `m[i & 7] += c * m[j & 7]`, as the tape has nodes (it has more edges: lorenz
-    1.75 for a node, rosenbrock 1.4)."""
+    """The backward sweep alone, and a control in C (sweep_control.c): as many dependent
+    multiply-adds in memory, `m[i & 7] += c * m[j & 7]`, as the tape has nodes. (It has
+    more edges, each a multiply-add: lorenz 1.75 for a node, rosenbrock 1.4.)"""
     times: Times = {"sweep": [], "control": []}
-    with fastad.Tape() as tape:
+    with fastad.Tape() as tape, TemporaryDirectory() as directory:
         y = w.f([tape.var(x) for x in w.x], fastad.math)
-        n_nodes = tape.stats["nodes"]
+        control = [_compiled_control(directory), str(tape.stats["nodes"]), "10"]
         for _ in range(rounds):
             times["sweep"].append(min(_core.time_sweep(y, 10)))
-            times["control"].append(min(_core.time_control(n_nodes, 10)))
+            times["control"].append(min(map(float, _output(control).split())))
     return times
+
+
+def _compiled_control(directory: str) -> str:
+    """The program sweep_control, by the C compiler of CC, else `cc`."""
+    program = str(Path(directory) / "sweep_control")
+    source = Path(__file__).with_name("sweep_control.c")
+    compiler = os.environ.get("CC", "cc").split()
+    _output([*compiler, *CORE_FLAGS, "-o", program, str(source)])
+    return program
 
 
 def long_lorenz(steps: int = LONG_STEPS) -> Workload:
@@ -164,16 +176,16 @@ def import_seconds(rounds: int = 10) -> list[float]:
         "import fastad\n"
         "print(perf_counter() - start)"
     )
-    _python(script, cwd=None)  # compiles the bytecode, fills the disk's cache
-    return [float(_python(script, cwd=None)) for _ in range(rounds)]
+    _python(script)  # compiles the bytecode, fills the disk's cache
+    return [float(_python(script)) for _ in range(rounds)]
 
 
-def _python(script: str, cwd: Path | None) -> str:
+def _python(script: str, cwd: Path | None = None) -> str:
+    return _output([sys.executable, "-c", script], cwd)
+
+
+def _output(command: list[str], cwd: Path | None = None) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=cwd,
-        check=True,
-        capture_output=True,
-        text=True,
+        command, cwd=cwd, check=True, stdout=subprocess.PIPE, text=True
     )
     return done.stdout
