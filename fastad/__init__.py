@@ -2,7 +2,7 @@
 
 from fastad import errors, functions, math
 from fastad._core import Dual, Tape, Var
-from fastad.derivatives import derivative, grad, jvp, value_and_grad
+from fastad.derivatives import derivative, grad, jvp, value_and_grad, vjp
 from fastad.functions import *  # noqa: F403
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "jvp",
     "math",
     "value_and_grad",
+    "vjp",
     *functions.__all__,
 ]
 

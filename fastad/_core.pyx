@@ -451,6 +451,7 @@ include "_nesting.pxi"
 include "_duals.pxi"
 include "_many_operands.pxi"
 include "_gradients.pxi"
+include "_recordings.pxi"
 include "_rows.pxi"
 
 

@@ -24,8 +24,6 @@ cdef class Recipe:
             ) from None
         if len(set(self.argnums)) < len(self.argnums):
             raise ArgumentError(f"argnums={short(argnums)} names an argument twice")
-        if not self.argnums:
-            raise ArgumentError("argnums is empty: there is nothing to differentiate to")
         self.has_aux = has_aux
         self.raises = raises_on_nan(on_nan)
 
@@ -110,8 +108,13 @@ cdef list gradient_of(Var y, bint raises):
     """The derivatives of y to the pinned inputs: floats, or numbers of outer levels."""
     cdef fad_tape *tape = y.tape
     if tape.outer != NULL:
-        return sweep_nested(tape, y.id, tape.n_pinned)
+        return sweep_nested(tape, {y.id: 1.0})
     sweep(tape, y.id, 1.0, raises)
+    return take_gradient(tape)
+
+
+cdef list take_gradient(fad_tape *tape):
+    """The adjoints of the pinned inputs, which are 0 again afterwards."""
     gradient = list_of_floats(tape.adjoints, tape.n_pinned)
     memset(tape.adjoints, 0, tape.n_pinned * sizeof(double))
     return gradient

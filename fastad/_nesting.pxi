@@ -210,19 +210,23 @@ cdef object partial_rule(int op, Py_ssize_t k):
 
 # ---- The sweep, on floats and Vars ----------------------------------------------------------
 
-cdef list sweep_nested(fad_tape *tape, uint32_t start, Py_ssize_t n_inputs):
-    """The adjoints of the first n_inputs nodes; zero absorbs, as in a careful sweep."""
-    cdef list adjoints = [None] * (max(<Py_ssize_t>start + 1, n_inputs))
-    cdef Outer of_tape = <Outer>tape.outer
-    cdef Py_ssize_t id = start
+cdef list sweep_nested(fad_tape *tape, dict seeds):
+    """The adjoints of the pinned inputs; zero absorbs, as in a careful sweep.
+
+    seeds: id -> the adjoint that the node starts with.
+    """
+    cdef Py_ssize_t n_inputs = tape.n_pinned, id = max(seeds)
+    cdef list adjoints = [None] * max(id + 1, n_inputs)
+    cdef dict of_nodes = {} if tape.outer == NULL else (<Outer>tape.outer).partials
     cdef fad_node node
-    adjoints[start] = 1.0
+    for start, seed in seeds.items():
+        adjoints[start] = seed
     while id >= n_inputs:
         adjoint = adjoints[id]
         if adjoint is not None:
             adjoints[id] = None
             node = tape.nodes[id]
-            partials = of_tape.partials.get(id)
+            partials = of_nodes.get(id)
             pa, pb = (node.pa, node.pb) if partials is None else partials
             accumulate(adjoints, node.a, adjoint, pa)
             if node.b != id:

@@ -5,7 +5,7 @@ import functools
 from fastad import _core
 from fastad.errors import ArgumentError
 
-__all__ = ["derivative", "grad", "jvp", "value_and_grad"]
+__all__ = ["derivative", "grad", "jvp", "value_and_grad", "vjp"]
 
 
 def value_and_grad(f, argnums=0, has_aux=False, *, on_nan="warn"):
@@ -155,3 +155,41 @@ def derivative(f):
         return slope
 
     return tangent
+
+
+def vjp(f, *primals):
+    """The value of `f` and a function that pulls derivatives back, in reverse mode.
+
+    Parameters
+    ----------
+    f : callable
+        Takes and returns numbers, or lists, tuples, dicts, dataclasses and arrays of them.
+    *primals
+        The arguments of `f`.
+
+    Returns
+    -------
+    value
+        What `f` returns, with floats in place of Vars.
+    pullback : callable
+        Takes a seed in the shape of the value, the derivative of some outer result to it, and
+        returns a tuple with one entry for each argument, in its shape: the product of the seed
+        with the Jacobian. It may be called many times; `f` has run once.
+
+    Raises
+    ------
+    ArgumentError, ResultError
+        As `value_and_grad` does, and for a seed of another shape.
+
+    Examples
+    --------
+    >>> from fastad import vjp
+    >>> value, pullback = vjp(lambda x, y: [x * y, x / y], 6.0, 2.0)
+    >>> value
+    [12.0, 3.0]
+    >>> pullback([1.0, 0.0]), pullback([0.0, 1.0])
+    ((2.0, 6.0), (0.5, -1.5))
+    """
+    recipe = _core.Recipe(f, range(len(primals)), False, "warn")
+    recording = _core.Recording(recipe, primals, {})
+    return recording.value(), recording.pull_back

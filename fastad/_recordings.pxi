@@ -1,0 +1,89 @@
+# A run of a function that is kept: vjp sweeps it as often as one likes.
+
+
+@cython.final
+cdef class Recording:
+    """One run of a function: its inputs, its outputs, and the tape between them."""
+
+    cdef fad_tape *tape
+    cdef bint one         # argument, not a tuple of them
+    cdef list arguments   # the Shape of each
+    cdef Shape result
+    cdef list outputs     # numbers, in the order of the result
+    cdef object name      # of the function, for messages
+    cdef bint raises      # on nan
+
+    def __cinit__(self, Recipe recipe, tuple args, dict kwargs):
+        self.tape = take_tape()
+        self.tape.nests = 1
+        self.one = recipe.one
+        self.raises = recipe.raises
+        self.name = name_of(recipe.f)
+        self.arguments = []
+        self.outputs = []
+        lifted = lift(self.tape, recipe, args, self.arguments)
+        y = recipe.f(*lifted, **kwargs)
+        self.result = take_result_apart(y, self.outputs, recipe.f)
+        for output in self.outputs:
+            if is_ours(output):
+                check_fresh(output)
+
+    def __dealloc__(self):
+        if self.tape != NULL:
+            give_tape(self.tape)
+
+    cdef bint is_active(self, output):
+        return type(output) is Var and belongs(<Var>output, self.tape)
+
+    def value(self):
+        """What the function returned, with values in place of Vars."""
+        cdef Py_ssize_t place = 0
+        return self.result.fill([
+            value_one_level_out(output) if self.is_active(output) else output
+            for output in self.outputs
+        ], &place)
+
+    def pull_back(self, seed):
+        """The derivatives of the outputs, weighted by the seed, in the arguments' shape."""
+        cdef list seeds = []
+        cdef Py_ssize_t place = 0
+        if not self.result.is_like(take_apart(seed, seeds)):
+            raise ArgumentError(
+                f"the seed {short(seed)} must have the shape of what {self.name} returned, "
+                f"{short(self.value())}"
+            )
+        gradient = self.sweep(seeds)
+        gradients = [(<Shape>shape).fill(gradient, &place) for shape in self.arguments]
+        return gradients[0] if self.one else tuple(gradients)
+
+    cdef list sweep(self, list seeds):
+        """The derivatives of the outputs, weighted by the seeds, to all inputs."""
+        cdef list active = []
+        cdef list weights = []
+        cdef dict of_nodes = {}
+        for output, seed in zip(self.outputs, seeds):
+            if self.is_active(output):
+                active.append(output)
+                weights.append(seed)
+        if not active:
+            return [0.0] * self.tape.n_pinned
+        if self.tape.outer == NULL and are_all_floats(weights):
+            # The weighted sum is one operation more.
+            return gradient_of(weighted_sum(active, weights), self.raises)
+        for output, seed in zip(active, weights):
+            of_nodes[(<Var>output).id] = sum_of(of_nodes.get((<Var>output).id), seed)
+        return sweep_nested(self.tape, of_nodes)
+
+
+cdef Var weighted_sum(list arguments, list weights):
+    """A node whose partials are the weights; its value does not matter."""
+    cdef Py_ssize_t k
+    cdef double *partials = <double *>PyMem_Malloc(len(weights) * sizeof(double))
+    if partials == NULL:
+        raise MemoryError()
+    try:
+        for k in range(len(weights)):
+            partials[k] = weights[k]
+        return record(0.0, arguments, partials)
+    finally:
+        PyMem_Free(partials)
