@@ -93,7 +93,7 @@ stage() {
     fi
     # A runner's closing line, without pytest's ruler.
     local closing
-    closing=$(grep -E '^=+ .*(passed|failed|error|no tests).* in |^[0-9]+ passed, [0-9]+ failed' \
+    closing=$(grep -E '^(=+ )?[0-9]+ (passed|failed|skipped|error|deselected).* in [0-9]|^[0-9]+ passed, [0-9]+ failed' \
         "$log" | tail -n 1 | sed -E 's/^=+ //; s/ =+$//')
     summary+=$(printf '%-34s %4d s  %s' "$name" $((SECONDS - begin)) "$verdict${closing:+: $closing}")$'\n'
     return "$status"
