@@ -94,6 +94,13 @@ def sumprod(p, q, /):
     return operands.result(value, lambda k: float(values[k + n if k < n else k - n]))
 
 
+cdef object hypot_of_two(x, y):
+    """The row, with the value of Python's own algorithm."""
+    if is_ours(x) or is_ours(y):
+        return slow(<fad_opcode><int>opcode_of["hypot"], BY_FUNCTION, (x, y))
+    return math.hypot(x, y)
+
+
 def hypot(*coordinates):
     """The Euclidean norm of the coordinates; its derivative at the origin is 0.
 
@@ -106,6 +113,8 @@ def hypot(*coordinates):
     >>> y.value, x.grad
     (5.0, 0.6)
     """
+    if len(coordinates) == 2:
+        return hypot_of_two(coordinates[0], coordinates[1])
     cdef Operands operands = Operands(coordinates)
     value = math.hypot(*operands.values)
     if not operands.arguments:

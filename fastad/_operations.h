@@ -130,10 +130,17 @@ record_edges(var_object *x, var_object *y, double value, double px, double py)
         }                                                                                  \
         return dual_##name(x_object, by);                                                  \
     }                                                                                      \
-    static PyObject *function_##name(PyObject *module, PyObject *x)                        \
+    static PyObject *function_##name(PyObject *module, PyObject *x_object)                 \
     {                                                                                      \
         (void)module;                                                                      \
-        return record_##name(x, BY_FUNCTION);                                              \
+        if (PyFloat_CheckExact(x_object)) {                                                \
+            const double x = PyFloat_AS_DOUBLE(x_object);                                  \
+            const double v = value_cell;                                                   \
+            (void)x;                                                                       \
+            if (LIKELY(isfinite(v)))                                                       \
+                return PyFloat_FromDouble(v);                                              \
+        }                                                                                  \
+        return record_##name(x_object, BY_FUNCTION);                                       \
     }                                                                                      \
     static PyObject *method_##name(PyObject *self, PyObject *none)                         \
     {                                                                                      \
