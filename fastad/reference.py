@@ -32,7 +32,6 @@ The partial derivatives stand in csrc/ops.def, one row per operation. They are r
 the compiled core as text, such as "cos(x)" for sin, and compiled here as Python.
 """
 
-import ast
 import functools
 import itertools
 import math as _math
@@ -45,43 +44,25 @@ from typing import Any
 import numpy
 
 from fastad import _core
+from fastad.rules import compile_cell
 
 __all__ = ["Var", "adjoints", "grad", "math", "tape", "value_and_grad"]
 
-# ---- The rules: the rows of ops.def, read as Python ----------------------------------
+# ---- The rules: the rows of ops.def --------------------------------------------------
 
 ROWS = {row.name: row for row in _core.rows()}
-PARAMETERS = {1: "x, v", 2: "x, y, v", 3: "x, y, z, v"}
-# A partial may name constants and call rows, which compute as C does: inf and nan.
-ROWS_IN_C = {name: functools.partial(_core.row_value, name) for name in ROWS}
-CONSTANTS = {
-    "NAN": _math.nan,
-    "M_LN2": 0.69314718055994530942,
-    "M_LOG2E": 1.44269504088896340736,
-    "M_LOG10E": 0.43429448190325182765,
-    "M_2_SQRTPI": 1.12837916709551257390,
-}
+# What a cell calls goes on with inf or nan, as C does, where Python would raise.
+CALLED = {name: functools.partial(_core.row_value, name) for name in ROWS}
+CALLED |= {name: getattr(operator, name) for name in ("add", "sub", "mul", "neg")}
 
 
-class DivisionAsCall(ast.NodeTransformer):
-    """Makes x / y the row div(x, y), because Python's division by zero raises."""
-
-    def visit_BinOp(self, node):
-        self.generic_visit(node)
-        if not isinstance(node.op, ast.Div):
-            return node
-        return ast.Call(ast.Name("div", ast.Load()), [node.left, node.right], [])
-
-
-def compile_partials(row, functions):
+def partials_of(row, functions=CALLED):
     """Return the partials of a row as one function of its arguments and its value v."""
-    source = f"lambda {PARAMETERS[row.arity]}: [{', '.join(row.partials)}]"
-    tree = DivisionAsCall().visit(ast.parse(source, mode="eval"))
-    code = compile(ast.fix_missing_locations(tree), row.name, "eval")
-    return eval(code, {**CONSTANTS, **functions, "__builtins__": {}})
+    rules = [compile_cell(cell, functions) for cell in row.partials]
+    return lambda *x, v: [rule(*x, v=v) for rule in rules]
 
 
-PARTIALS = {name: compile_partials(row, ROWS_IN_C) for name, row in ROWS.items()}
+PARTIALS = {name: partials_of(row) for name, row in ROWS.items()}
 
 # ---- The forward sweep ---------------------------------------------------------------
 
@@ -125,7 +106,7 @@ def value_of(x):
 def operation(function, partials):
     """Return `function`, which is one of floats, for Vars as well.
 
-    `partials` gets the arguments and the value, and returns a number for each argument.
+    `partials` gets its arguments and its value v, and returns one for each argument.
     """
 
     def apply(*arguments):
@@ -133,7 +114,7 @@ def operation(function, partials):
             return function(*arguments)
         floats = [x.value if type(x) is Var else float(x) for x in arguments]
         value = function(*floats)
-        pairs = zip(arguments, partials(*floats, value), strict=True)
+        pairs = zip(arguments, partials(*floats, v=value), strict=True)
         edges = [pair for pair in pairs if type(pair[0]) is Var]  # none for a constant
         if len(edges) > 2:
             # A node of the C core has two edges: there the others stand on a chain of
@@ -304,8 +285,8 @@ def dist(p, q):
     """The distance of two points."""
     n = len(p)
 
-    def partials(*pqv):
-        unit = unit_vector(list(map(operator.sub, pqv[:n], pqv[n:-1])))
+    def partials(*pq, v):
+        unit = unit_vector(list(map(operator.sub, pq[:n], pq[n:])))
         return [*unit, *map(operator.neg, unit)]
 
     return operation(lambda *pq: _math.dist(pq[:n], pq[n:]), partials)(*p, *q)
@@ -315,13 +296,16 @@ def sumprod(p, q):
     """The sum of the products of p and q, pair by pair."""
     n = len(p)
     value = _core.plain_sumprod(list(map(value_of, p)), list(map(value_of, q)))
-    return operation(lambda *pq: value, lambda *pqv: [*pqv[n:-1], *pqv[:n]])(*p, *q)
+    return operation(lambda *pq: value, lambda *pq, v: [*pq[n:], *pq[:n]])(*p, *q)
 
 
-hypot = operation(_math.hypot, lambda *xv: unit_vector(xv[:-1]))
-add_up = operation(lambda *x: _math.fsum(x), lambda *xv: [1.0] * len(xv[:-1]))
+def hypot(*x):
+    """The length of a vector."""
+    return row.hypot(*x) if len(x) == 2 else length(*x)
 
 
+length = operation(_math.hypot, lambda *x, v: unit_vector(x))
+exact_sum = operation(lambda *x: _math.fsum(x), lambda *x, v: [1.0] * len(x))
 exponent = on_values(lambda x: _math.frexp(x)[1])
 
 # Constants, functions about ints, and prod work as they are.
@@ -334,7 +318,7 @@ vars(math).update(
     degrees=lambda x: x * (180.0 / _math.pi),
     dist=dist,
     frexp=lambda x: (row.scale2(x, -exponent(x)), exponent(x)),
-    fsum=lambda x: add_up(*x),
+    fsum=lambda x: exact_sum(*x),
     hypot=hypot,
     ldexp=lambda x, n: row.scale2(x, n),
     log=lambda x, *base: row.log(x) / row.log(*base) if base else row.log(x),
