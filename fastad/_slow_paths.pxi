@@ -20,7 +20,7 @@ cdef void find_python_functions() except *:
         ) if name in ("add", "sub", "mul", "div", "floordiv", "mod", "pow", "neg") else None
     by_operator[opcode_of["fabs"]] = abs
     # The row takes an exponent as a float, math.ldexp as an int.
-    by_function[opcode_of["ldexp"]] = lambda x, n: math.ldexp(x, int(n))
+    by_function[opcode_of["scale2"]] = lambda x, n: math.ldexp(x, int(n))
 
 
 find_python_functions()

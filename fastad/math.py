@@ -36,7 +36,7 @@ globals().update({name: getattr(_math, name) for name in _PLAIN})
 globals().update({name: _core.function(name, __name__) for name in _ROWS})
 
 _ours = (_core.Var, _core.Dual)
-_ldexp = _core.function("ldexp", __name__)
+_ldexp = _core.function("scale2", __name__)
 
 
 def _value(x):
