@@ -224,7 +224,7 @@ cdef class Number:
         return str(self._value)
 
     def __format__(self, spec):
-        return format(self._value, spec)
+        return float.__format__(self._value, spec)
 
     # -- copies: these numbers are immutable
 
