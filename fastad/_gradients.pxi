@@ -149,7 +149,7 @@ cdef object constant_result(f, y):
     """A result that does not depend on the inputs, as a float; ResultError if it is none."""
     cdef double value = 0.0
     numpy = sys.modules.get("numpy")
-    if type(y) is Var:
+    if is_ours(y):
         check_fresh(y)
         return y
     if not isinstance(y, bool) and not is_numpy_bool(y) and number(y, &value):
