@@ -394,11 +394,12 @@ cdef class Dual(Number):
 
     @property
     def tangent(self):
-        """The derivative: a float, or a tuple of them for several directions."""
-        cdef uint32_t k
-        if self.n == 1:
-            return self.tangents[0]
-        return tuple([self.tangents[k] for k in range(self.n)])
+        """The derivative: a float, or a tuple of them for several directions.
+
+        Where the Dual has met Vars, they are Vars.
+        """
+        tangents = tangents_of(self)
+        return tangents[0] if self.n == 1 else tuple(tangents)
 
 
 cdef inline bint is_small_int(object x, double *value) except -1:

@@ -56,16 +56,21 @@ cdef object sum_of_duals(double value, list arguments, const double *partials):
         tangent = 0.0
         for j in range(len(arguments)):
             x = arguments[j]
-            if x.n != n:
-                raise ArgumentError(
-                    f"Duals with {n} and with {x.n} tangents meet: give all the same number "
-                    "of directions"
-                )
+            check_directions(x.n, n)
             tangent += fad_absorbing_product(x.tangents[k], partials[j], &n_absorbed)
         result.tangents[k] = tangent
     if n_absorbed:
         warn_of_absorption()
     return result
+
+
+cdef int check_directions(Py_ssize_t n, Py_ssize_t expected) except -1:
+    if n == expected:
+        return 0
+    raise ArgumentError(
+        f"Duals with {expected} and with {n} tangents meet: give all the same number of "
+        "directions"
+    )
 
 
 cdef object step_of_dual(Dual x, double value):
@@ -78,6 +83,8 @@ cdef list nested_tangents(list arguments, list partials):
     """The tangents of a result, with numbers of outer levels: the chain rule."""
     cdef list tangents = []
     cdef list of_arguments = [tangents_of(<Dual>x) for x in arguments]
+    for of_argument in of_arguments:
+        check_directions(len(of_argument), len(of_arguments[0]))
     for k in range(len(of_arguments[0])):
         tangent = 0.0
         for partial, of_argument in zip(partials, of_arguments):
@@ -110,6 +117,7 @@ cdef object with_tangent(fad_tape *level, x, tangent):
         raise ArgumentError(
             f"the tangent {short(tangent)} must have the shape of its argument {short(x)}"
         )
+    innermost(numbers_ + slopes)  # all must be fresh
     return shape.fill([
         number_ if is_float(slope, 0.0) else nested_dual(number_, [slope], level)
         for number_, slope in zip(numbers_, slopes)
