@@ -9,7 +9,18 @@ import sys
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
-CORE = ["memory", "op", "special", "sweep", "tape"]
+CORE = [
+    "cell",
+    "derive",
+    "memory",
+    "op",
+    "program",
+    "replay",
+    "special",
+    "sweep",
+    "tape",
+    "text",
+]
 
 if sys.platform == "win32":
     # /fp:precise neither contracts a*b + c nor reorders.
@@ -31,7 +42,13 @@ link_args += os.environ.get("FASTAD_LDFLAGS", "").split()
 extension = Extension(
     "fastad._core",
     sources=["fastad/_core.pyx", *(f"csrc/{name}.c" for name in CORE)],
-    depends=["csrc/ops.def", *(f"csrc/{name}.h" for name in CORE), "fastad/_dual.h", "fastad/_operations.h", "fastad/_var.h"],
+    depends=[
+        "csrc/ops.def",
+        *(f"csrc/{name}.h" for name in CORE),
+        "fastad/_dual.h",
+        "fastad/_operations.h",
+        "fastad/_var.h",
+    ],
     include_dirs=["csrc", "fastad"],
     define_macros=[("CYTHON_CLINE_IN_TRACEBACK", "0")],
     extra_compile_args=compile_args,

@@ -10,13 +10,12 @@
  * dummy edge's 0 would leave a nan behind.
  */
 void
-fad_sweep_backward(fad_tape *tape, uint32_t from, double seed)
+fad_sweep_backward_from_seeds(fad_tape *tape, uint32_t from)
 {
     double *restrict adjoints = tape->adjoints;
     const fad_node *restrict nodes = tape->nodes;
     uint32_t n_skipped = 0;
 
-    adjoints[from] = seed;
     for (uint32_t id = from + 1; id-- > 0;) {
         double adjoint = adjoints[id];
         if (adjoint == 0.0) {
@@ -31,6 +30,13 @@ fad_sweep_backward(fad_tape *tape, uint32_t from, double seed)
         adjoints[id] = 0.0;
     }
     tape->waste += n_skipped;
+}
+
+void
+fad_sweep_backward(fad_tape *tape, uint32_t from, double seed)
+{
+    tape->adjoints[from] = seed;
+    fad_sweep_backward_from_seeds(tape, from);
 }
 
 uint64_t
@@ -69,4 +75,88 @@ fad_sweep_reach(const fad_tape *tape, uint32_t from, unsigned char *reached)
         reached[node->a] = 1;
         reached[node->b] = 1;
     }
+}
+
+/* ---- Several directions at once ------------------------------------------------------ */
+
+static inline double
+product(double x, double partial, int careful)
+{
+    return careful && (x == 0.0 || partial == 0.0) ? 0.0 : x * partial;
+}
+
+/* Inlined with n and careful known, so that the loops over a row are unrolled. */
+static inline void
+backward(const fad_tape *tape, uint32_t from, uint32_t n, double *restrict adjoints,
+         int careful)
+{
+    const fad_node *restrict nodes = tape->nodes;
+    for (uint32_t id = from + 1; id-- > 0;) {
+        const fad_node *node = &nodes[id];
+        double *row = adjoints + (size_t)id * n;
+        double *row_a = adjoints + (size_t)node->a * n;
+        double *row_b = adjoints + (size_t)node->b * n;
+        int any = 0;
+        for (uint32_t d = 0; d < n; d++)
+            any |= row[d] != 0.0;
+        if (!any || node->a == id)
+            continue;
+        for (uint32_t d = 0; d < n; d++)
+            row_a[d] += product(row[d], node->pa, careful);
+        for (uint32_t d = 0; node->b != id && d < n; d++)
+            row_b[d] += product(row[d], node->pb, careful);
+        for (uint32_t d = 0; d < n; d++)
+            row[d] = 0.0;
+    }
+}
+
+static inline void
+forward(const fad_tape *tape, uint32_t to, uint32_t n, double *restrict tangents,
+        int careful)
+{
+    const fad_node *restrict nodes = tape->nodes;
+    for (uint32_t id = 0; id <= to; id++) {
+        const fad_node *node = &nodes[id];
+        double *row = tangents + (size_t)id * n;
+        const double *row_a = tangents + (size_t)node->a * n;
+        const double *row_b = tangents + (size_t)node->b * n;
+        if (node->a == id) /* an input */
+            continue;
+        for (uint32_t d = 0; d < n; d++)
+            row[d] = product(row_a[d], node->pa, careful);
+        for (uint32_t d = 0; node->b != id && d < n; d++)
+            row[d] += product(row_b[d], node->pb, careful);
+    }
+}
+
+#define WITH_CONSTANT_N(sweep)                                                             \
+    do {                                                                                   \
+        if (careful)                                                                       \
+            sweep(tape, end, n, rows, 1);                                                  \
+        else if (n == 1)                                                                   \
+            sweep(tape, end, 1, rows, 0);                                                  \
+        else if (n == 2)                                                                   \
+            sweep(tape, end, 2, rows, 0);                                                  \
+        else if (n == 4)                                                                   \
+            sweep(tape, end, 4, rows, 0);                                                  \
+        else if (n == 8)                                                                   \
+            sweep(tape, end, 8, rows, 0);                                                  \
+        else if (n == 16)                                                                  \
+            sweep(tape, end, 16, rows, 0);                                                 \
+        else                                                                               \
+            sweep(tape, end, n, rows, 0);                                                  \
+    } while (0)
+
+void
+fad_sweep_backward_many(const fad_tape *tape, uint32_t end, uint32_t n, double *rows,
+                        int careful)
+{
+    WITH_CONSTANT_N(backward);
+}
+
+void
+fad_sweep_forward_many(const fad_tape *tape, uint32_t end, uint32_t n, double *rows,
+                       int careful)
+{
+    WITH_CONSTANT_N(forward);
 }

@@ -1,7 +1,8 @@
 /*
- * The backward sweep: from one node down to the inputs, multiplying and accumulating.
+ * The sweeps over a tape, multiplying and accumulating: backward from one node or several
+ * down to the inputs, with adjoints, and forward from the inputs up, with tangents.
  *
- * A sweep leaves the adjoints of the inputs in tape->adjoints and all others at 0; who reads
+ * A backward sweep on the tape's own adjoints leaves the adjoints of the inputs in tape->adjoints and all others at 0; who reads
  * an input's adjoint sets it back to 0.  It needs fad_tape_reserve_adjoints beforehand.
  */
 #ifndef FAD_SWEEP_H
@@ -25,6 +26,9 @@ fad_absorbing_product(double adjoint, double partial, uint64_t *n_absorbed)
 /* The hot loop: plain IEEE arithmetic, so 0 * inf is nan. */
 void fad_sweep_backward(fad_tape *tape, uint32_t from, double seed);
 
+/* The same from the seeds, one or several, that are in the adjoints up to that of from. */
+void fad_sweep_backward_from_seeds(fad_tape *tape, uint32_t from);
+
 /*
  * The same where a partial or an adjoint is not finite: an exact zero absorbs it.  reached
  * holds a zero byte for each node up to from; on return it is 1 where from depends on the node.
@@ -35,5 +39,23 @@ uint64_t fad_sweep_backward_carefully(fad_tape *tape, uint32_t from, double seed
 
 /* Sets reached (as above) without touching an adjoint. */
 void fad_sweep_reach(const fad_tape *tape, uint32_t from, unsigned char *reached);
+
+/*
+ * Sweeps in several directions at once, on memory of the caller's: a row of n numbers for
+ * each node, row id beginning at id * n.  1, 2, 4, 8 and 16 directions are the fast ones.
+ *
+ * careful: a zero of a direction absorbs what is not finite.  Needed if tape->n_odd is not 0,
+ * for in a row some directions may be 0 where others are not; and worth a second sweep if a
+ * result is nan.
+ */
+
+/* Rows up to from: seeds at first, and 0 elsewhere; afterwards what the inputs received, and
+   0 elsewhere. */
+void fad_sweep_backward_many(const fad_tape *tape, uint32_t from, uint32_t n,
+                             double *adjoints, int careful);
+
+/* Rows up to to: those of the inputs are given, the others are written. */
+void fad_sweep_forward_many(const fad_tape *tape, uint32_t to, uint32_t n, double *tangents,
+                            int careful);
 
 #endif

@@ -1,0 +1,411 @@
+#include "program.h"
+
+#include "memory.h"
+
+void
+fad_program_free(fad_program *program)
+{
+    fad_memory_free(program->instructions);
+    fad_memory_free(program->outputs);
+    fad_memory_free(program->numbers);
+    *program = (fad_program){0};
+}
+
+/* ---- Writing as given ---------------------------------------------------------------- */
+
+int
+fad_program_reserve(fad_program *program, uint64_t n)
+{
+    if (n <= program->capacity)
+        return 0;
+    if (n > FAD_MAX_INSTRUCTIONS)
+        return -1;
+    fad_instruction *grown =
+        fad_memory_resize(program->instructions, (size_t)n * sizeof *grown);
+    if (grown == NULL)
+        return -1;
+    program->instructions = grown;
+    program->capacity = (uint32_t)n;
+    return 0;
+}
+
+static uint32_t
+append(fad_program *program, fad_instruction instruction)
+{
+    uint32_t id = program->n_instructions;
+    if (id == program->capacity && fad_program_reserve(program, 2 * (uint64_t)id + 16) < 0)
+        return FAD_NO_ID;
+    program->instructions[id] = instruction;
+    program->n_instructions++;
+    return id;
+}
+
+/* The instruction with zeros for the args that its row does not have. */
+static inline fad_instruction
+instruction_of(uint32_t op, uint32_t a, uint32_t b, uint32_t c)
+{
+    int arity = fad_op_rows[op].arity;
+    return (fad_instruction){op, {a, arity > 1 ? b : 0, arity > 2 ? c : 0}};
+}
+
+static inline int
+lacks_argument(const fad_instruction *instruction)
+{
+    const uint32_t *args = instruction->args;
+    return args[0] == FAD_NO_ID || args[1] == FAD_NO_ID || args[2] == FAD_NO_ID;
+}
+
+uint32_t
+fad_program_append(fad_program *program, uint32_t op, uint32_t a, uint32_t b, uint32_t c)
+{
+    fad_instruction instruction = instruction_of(op, a, b, c);
+    return lacks_argument(&instruction) ? FAD_NO_ID : append(program, instruction);
+}
+
+uint32_t
+fad_program_append_constant(fad_program *program, double value)
+{
+    return append(program, fad_instruction_of_constant(value));
+}
+
+uint32_t
+fad_program_input(fad_program *program)
+{
+    fad_instruction input = {FAD_INPUT, {program->n_inputs, 0, 0}};
+    uint32_t id = append(program, input);
+    program->n_inputs += id != FAD_NO_ID;
+    return id;
+}
+
+/* ---- The numbers: equal instructions get equal ids ----------------------------------- */
+
+static inline uint32_t
+hash(const fad_instruction *i)
+{
+    uint64_t low = (uint64_t)i->args[0] << 32 | i->args[1];
+    uint64_t high = (uint64_t)i->args[2] << 32 | i->op;
+    uint64_t mixed = low * 0x9E3779B97F4A7C15u ^ high * 0xC2B2AE3D27D4EB4Fu;
+    return (uint32_t)(mixed >> 32) ^ (uint32_t)(mixed >> 13);
+}
+
+static inline int
+are_equal(const fad_instruction *i, const fad_instruction *j)
+{
+    return i->op == j->op && i->args[0] == j->args[0] && i->args[1] == j->args[1] &&
+           i->args[2] == j->args[2];
+}
+
+static inline int
+is_or_may_be_at(const fad_program *program, uint32_t slot, const fad_instruction *i)
+{
+    uint32_t number = program->numbers[slot];
+    return number == 0 || are_equal(&program->instructions[number - 1], i);
+}
+
+static inline uint32_t
+latest_argument(const fad_instruction *i)
+{
+    uint32_t latest = i->args[0] > i->args[1] ? i->args[0] : i->args[1];
+    return latest > i->args[2] ? latest : i->args[2];
+}
+
+/*
+ * The slot of an equal instruction, or the empty one where it belongs.  First one line of
+ * slots is searched, which neighbours in the program share: a table that is addressed by the
+ * hash alone misses the cache at each step, and a large program takes 10 times as long for
+ * each instruction as a small one.  If the line is full, the hash decides.
+ */
+static inline uint32_t
+find_slot(const fad_program *program, const fad_instruction *instruction)
+{
+    enum { LINE = 16 };
+    uint32_t mask = program->n_numbers - 1, first = hash(instruction);
+    uint32_t line = 2 * latest_argument(instruction) & mask & ~(LINE - 1u);
+    for (uint32_t k = 0; k < LINE; k++) {
+        uint32_t slot = line + (first + k) % LINE;
+        if (is_or_may_be_at(program, slot, instruction))
+            return slot;
+    }
+    uint32_t slot = first & mask;
+    while (!is_or_may_be_at(program, slot, instruction))
+        slot = (slot + 1) & mask;
+    return slot;
+}
+
+/* A larger table, with all instructions. */
+static int
+rebuild_numbers(fad_program *program)
+{
+    uint32_t n_numbers = 64;
+    while (n_numbers / 4 <= program->n_instructions)
+        n_numbers *= 2;
+    uint32_t *numbers = fad_memory_zeroed(n_numbers * sizeof *numbers);
+    if (numbers == NULL)
+        return -1;
+    fad_memory_free(program->numbers);
+    program->numbers = numbers;
+    program->n_numbers = n_numbers;
+    program->n_numbered = 0;
+    for (uint32_t id = 0; id < program->n_instructions; id++) {
+        uint32_t slot = find_slot(program, &program->instructions[id]);
+        if (numbers[slot] != 0)
+            continue;
+        numbers[slot] = id + 1;
+        program->n_numbered++;
+    }
+    return 0;
+}
+
+static uint32_t
+number(fad_program *program, fad_instruction instruction)
+{
+    if (program->n_numbered >= program->n_numbers / 2 && rebuild_numbers(program) < 0)
+        return FAD_NO_ID;
+    uint32_t slot = find_slot(program, &instruction);
+    if (program->numbers[slot] != 0)
+        return program->numbers[slot] - 1;
+    uint32_t id = append(program, instruction);
+    if (id == FAD_NO_ID)
+        return FAD_NO_ID;
+    program->numbers[slot] = id + 1;
+    program->n_numbered++;
+    return id;
+}
+
+uint32_t
+fad_program_constant(fad_program *program, double value)
+{
+    return number(program, fad_instruction_of_constant(value));
+}
+
+/* ---- Folding and simplifying --------------------------------------------------------- */
+
+/* Whether all arguments are constants, and if so, the result. */
+static int
+folds(const fad_program *program, const fad_instruction *instruction, double *result)
+{
+    double x[3] = {0.0, 0.0, 0.0};
+    int arity = fad_instruction_arity(instruction);
+    for (int k = 0; k < arity; k++)
+        if (!fad_program_is_constant(program, instruction->args[k], &x[k]))
+            return 0;
+    *result = fad_op_value((fad_opcode)instruction->op, x[0], x[1], x[2]);
+    return 1;
+}
+
+/* One factor is 1: the product is the other; or -1: it is neg of the other. */
+static uint32_t
+simpler_product(const fad_program *program, fad_instruction *i)
+{
+    for (int k = 0; k < 2; k++) {
+        double factor;
+        uint32_t other = i->args[1 - k];
+        if (!fad_program_is_constant(program, i->args[k], &factor))
+            continue;
+        if (factor == 1.0)
+            return other;
+        if (factor == -1.0) {
+            *i = (fad_instruction){FAD_OP_neg, {other, 0, 0}};
+            break;
+        }
+    }
+    return FAD_NO_ID;
+}
+
+static uint32_t
+simpler_choice(const fad_program *program, const fad_instruction *i)
+{
+    double condition;
+    if (i->args[1] == i->args[2])
+        return i->args[1];
+    if (fad_program_is_constant(program, i->args[0], &condition))
+        return i->args[condition != 0.0 ? 1 : 2];
+    return FAD_NO_ID;
+}
+
+/* The id that already has the result, or FAD_NO_ID, and then perhaps a simpler instruction.
+   Every bit of the result stays as it was. */
+static uint32_t
+simplify(const fad_program *program, fad_instruction *i)
+{
+    if (i->op == FAD_OP_mul) {
+        uint32_t id = simpler_product(program, i);
+        if (id != FAD_NO_ID)
+            return id;
+    }
+    if (i->op == FAD_OP_where)
+        return simpler_choice(program, i);
+    if (i->op == FAD_OP_neg && program->instructions[i->args[0]].op == FAD_OP_neg)
+        return program->instructions[i->args[0]].args[0];
+    return FAD_NO_ID;
+}
+
+uint32_t
+fad_program_emit(fad_program *program, uint32_t op, uint32_t a, uint32_t b, uint32_t c)
+{
+    fad_instruction instruction = instruction_of(op, a, b, c);
+    if (lacks_argument(&instruction))
+        return FAD_NO_ID;
+    double result;
+    if (folds(program, &instruction, &result))
+        return fad_program_constant(program, result);
+    uint32_t id = simplify(program, &instruction);
+    if (id != FAD_NO_ID)
+        return id;
+    uint32_t *args = instruction.args;
+    if ((instruction.op == FAD_OP_mul || instruction.op == FAD_OP_add) &&
+        args[0] > args[1]) { /* commutative: one order for both */
+        uint32_t first = args[0];
+        args[0] = args[1];
+        args[1] = first;
+    }
+    return number(program, instruction);
+}
+
+/* ---- Outputs, and whole programs ----------------------------------------------------- */
+
+int
+fad_program_add_output(fad_program *program, uint32_t id)
+{
+    if (id == FAD_NO_ID)
+        return -1;
+    if (program->n_outputs == program->output_capacity) {
+        uint32_t capacity = 2 * program->output_capacity + 8;
+        uint32_t *grown =
+            fad_memory_resize(program->outputs, (size_t)capacity * sizeof *grown);
+        if (grown == NULL)
+            return -1;
+        program->outputs = grown;
+        program->output_capacity = capacity;
+    }
+    program->outputs[program->n_outputs++] = id;
+    return 0;
+}
+
+void
+fad_program_select_outputs(fad_program *program, uint32_t first, uint32_t n)
+{
+    if (n > 0)
+        memmove(program->outputs, program->outputs + first, n * sizeof(uint32_t));
+    program->n_outputs = n;
+}
+
+int
+fad_program_inline(fad_program *target, const fad_program *source, const uint32_t *inputs,
+                   uint32_t *ids)
+{
+    for (uint32_t id = 0; id < source->n_instructions; id++) {
+        const fad_instruction *i = &source->instructions[id];
+        const uint32_t *args = i->args;
+        if (i->op == FAD_CONSTANT)
+            ids[id] = number(target, *i);
+        else if (i->op == FAD_INPUT)
+            ids[id] = inputs != NULL ? inputs[args[0]] : fad_program_input(target);
+        else
+            ids[id] =
+                fad_program_emit(target, i->op, ids[args[0]], ids[args[1]], ids[args[2]]);
+        if (ids[id] == FAD_NO_ID)
+            return -1;
+    }
+    return 0;
+}
+
+/* Walking downwards, every user of an instruction has been met before it. */
+static void
+mark_live(const fad_program *program, uint32_t *marks)
+{
+    for (uint32_t k = 0; k < program->n_outputs; k++)
+        marks[program->outputs[k]] = 1;
+    for (uint32_t id = program->n_instructions; id-- > 0;) {
+        const fad_instruction *i = &program->instructions[id];
+        if (i->op == FAD_INPUT)
+            marks[id] = 1;
+        if (!marks[id])
+            continue;
+        for (int k = fad_instruction_arity(i); k-- > 0;)
+            marks[i->args[k]] = 1;
+    }
+}
+
+int
+fad_program_drop_dead(fad_program *program)
+{
+    uint32_t n = 0;
+    uint32_t *ids = fad_memory_zeroed((size_t)program->n_instructions * sizeof *ids + 1);
+    if (ids == NULL)
+        return -1;
+    mark_live(program, ids);
+    for (uint32_t id = 0; id < program->n_instructions; id++) {
+        fad_instruction i = program->instructions[id];
+        if (!ids[id])
+            continue;
+        for (int k = fad_instruction_arity(&i); k-- > 0;)
+            i.args[k] = ids[i.args[k]];
+        program->instructions[n] = i;
+        ids[id] = n++; /* from a mark to the new id */
+    }
+    for (uint32_t k = 0; k < program->n_outputs; k++)
+        program->outputs[k] = ids[program->outputs[k]];
+    program->n_instructions = n;
+    fad_memory_free(program->numbers);
+    program->numbers = NULL;
+    program->n_numbers = program->n_numbered = 0;
+    fad_memory_free(ids);
+    return 0;
+}
+
+static int
+emit_all(const fad_program *source, fad_program *target, uint32_t *ids)
+{
+    if (fad_program_inline(target, source, NULL, ids) < 0)
+        return -1;
+    for (uint32_t k = 0; k < source->n_outputs; k++)
+        if (fad_program_add_output(target, ids[source->outputs[k]]) < 0)
+            return -1;
+    return fad_program_drop_dead(target);
+}
+
+int
+fad_program_simplify(const fad_program *source, fad_program *target)
+{
+    int status = -1;
+    uint32_t *ids =
+        fad_memory_resize(NULL, (size_t)source->n_instructions * sizeof *ids + 1);
+    if (ids != NULL)
+        status = emit_all(source, target, ids);
+    if (status < 0)
+        fad_program_free(target);
+    fad_memory_free(ids);
+    return status;
+}
+
+/* ---- Listing ------------------------------------------------------------------------- */
+
+void
+fad_program_list_instruction(const fad_program *program, uint32_t id, fad_text *text)
+{
+    const fad_instruction *i = &program->instructions[id];
+    fad_text_print(text, "%%%u = ", (unsigned)id);
+    if (i->op == FAD_INPUT) {
+        fad_text_print(text, "input %u\n", (unsigned)i->args[0]);
+        return;
+    }
+    if (i->op == FAD_CONSTANT) {
+        fad_text_print(text, "constant ");
+        fad_text_print_double(text, fad_instruction_constant(i));
+    } else {
+        fad_text_print(text, "%s", fad_op_rows[i->op].name);
+    }
+    for (int k = 0; k < fad_instruction_arity(i); k++)
+        fad_text_print(text, " %%%u", (unsigned)i->args[k]);
+    fad_text_print(text, "\n");
+}
+
+void
+fad_program_list(const fad_program *program, fad_text *text)
+{
+    for (uint32_t id = 0; id < program->n_instructions; id++)
+        fad_program_list_instruction(program, id, text);
+    for (uint32_t k = 0; k < program->n_outputs; k++)
+        fad_text_print(text, "output %%%u\n", (unsigned)program->outputs[k]);
+}

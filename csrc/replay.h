@@ -1,0 +1,30 @@
+/*
+ * Running a program on a point.
+ *
+ * Nothing here allocates or takes a lock: a program may run in several threads at once, each
+ * with scratch memory of its own.
+ */
+#ifndef FAD_REPLAY_H
+#define FAD_REPLAY_H
+
+#include "program.h"
+#include "tape.h"
+
+/* inputs: n_inputs numbers.  values: room for n_instructions numbers, in which each
+   instruction leaves its result.  outputs: room for n_outputs numbers, or NULL. */
+void fad_replay(const fad_program *program, const double *inputs, double *values,
+                double *outputs);
+
+/*
+ * The same, recorded on a tape, so that sweeps from the nodes of the outputs give its
+ * derivatives at this point.  Of where(c, y, z) the chosen argument alone is recorded.
+ *
+ * wanted: a byte for each input, not zero if it shall be an input of the tape; NULL: all.
+ * nodes: room for n_instructions ids; on return, of each instruction its node, or FAD_NO_NODE
+ * if no wanted input matters to it.  0, or -1 without memory: nothing is recorded then.
+ */
+int fad_replay_record(const fad_program *program, const double *inputs,
+                      const unsigned char *wanted, double *values, fad_tape *tape,
+                      uint32_t *nodes);
+
+#endif
