@@ -1,17 +1,25 @@
 """fastad differentiates ordinary Python: exact derivatives of scalar code, on a C tape."""
 
 from fastad import errors, functions, math
-from fastad._core import Dual, Tape, Var
+from fastad._core import Dual, Program, Tape, Var
 from fastad.derivatives import derivative, grad, jvp, value_and_grad, vjp
 from fastad.functions import *  # noqa: F403
+from fastad.jacobians import cost_table, hessian, hvp, jacfwd, jacobian, jacrev
 
 __all__ = [
     "Dual",
+    "Program",
     "Tape",
     "Var",
+    "cost_table",
     "derivative",
     "errors",
     "grad",
+    "hessian",
+    "hvp",
+    "jacfwd",
+    "jacobian",
+    "jacrev",
     "jvp",
     "math",
     "value_and_grad",

@@ -62,7 +62,7 @@ cdef class Shape:
         if self.items is None and other.items is None:
             return True
         return all([
-            a.is_like(b) for a, b in zip(self.shapes(), other.shapes())
+            (<Shape>a).is_like(<Shape>b) for a, b in zip(self.shapes(), other.shapes())
         ])
 
     cdef list shapes(self):
@@ -170,7 +170,8 @@ cdef object as_array(list items, shape):
                 cells[k] = PyFloat_AS_DOUBLE(items[k])
     else:
         array = numpy.empty(len(items), dtype=object)
-        array[:] = items
+        for k in range(len(items)):
+            array[k] = items[k]  # one by one: an item may be a list
     return array.reshape(shape)
 
 

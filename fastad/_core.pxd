@@ -38,6 +38,7 @@ cdef extern from "tape.h" nogil:
         uint32_t n_nodes, limit, epoch, n_pinned, last_input, n_odd, busy, peak, nests
         uint64_t opened
         void *outer
+        void *program
         double *adjoints
         uint64_t waste, n_collections
         fad_tape *next
@@ -56,6 +57,44 @@ cdef extern from "sweep.h" nogil:
     uint64_t fad_sweep_backward_carefully(fad_tape *, uint32_t, double, unsigned char *)
     double fad_absorbing_product(double, double, uint64_t *)
     void fad_sweep_reach(const fad_tape *, uint32_t, unsigned char *)
+
+    void fad_sweep_forward_many(const fad_tape *, uint32_t, uint32_t, double *, int)
+    void fad_sweep_backward_many(const fad_tape *, uint32_t, uint32_t, double *, int)
+
+cdef extern from "text.h" nogil:
+    ctypedef struct fad_text:
+        char *chars
+        size_t n
+        int failed
+    void fad_text_free(fad_text *)
+
+cdef extern from "program.h" nogil:
+    ctypedef struct fad_instruction:
+        uint32_t op
+        uint32_t args[3]
+    ctypedef struct fad_program:
+        fad_instruction *instructions
+        uint32_t n_instructions, capacity, n_inputs, n_outputs
+        uint32_t *outputs
+    uint32_t FAD_NO_ID
+    void fad_program_free(fad_program *)
+    uint32_t fad_program_append(fad_program *, uint32_t, uint32_t, uint32_t, uint32_t)
+    uint32_t fad_program_append_constant(fad_program *, double)
+    uint32_t fad_program_input(fad_program *)
+    int fad_program_add_output(fad_program *, uint32_t)
+    void fad_program_select_outputs(fad_program *, uint32_t, uint32_t)
+    int fad_program_drop_dead(fad_program *)
+    int fad_program_simplify(const fad_program *, fad_program *)
+    void fad_program_list(const fad_program *, fad_text *)
+
+cdef extern from "derive.h" nogil:
+    int fad_derive_gradient(const fad_program *, uint32_t, const unsigned char *, fad_program *)
+
+cdef extern from "replay.h" nogil:
+    void fad_replay(const fad_program *, const double *, double *, double *)
+    int fad_replay_record(
+        const fad_program *, const double *, const unsigned char *, double *, fad_tape *,
+        uint32_t *)
 
 cdef extern from "_operations.h":
     ctypedef enum asked_by:

@@ -452,6 +452,8 @@ include "_nesting.pxi"
 include "_duals.pxi"
 include "_many_operands.pxi"
 include "_gradients.pxi"
+include "_jacobians.pxi"
+include "_programs.pxi"
 include "_recordings.pxi"
 include "_rows.pxi"
 

@@ -266,6 +266,8 @@ cdef object constant_like(x, double value):
     if type(x) is Dual:
         return step_of_dual(x, value)
     check_fresh(x)
+    if (<Var>x).tape.program != NULL:
+        return constant_instruction((<Var>x).tape, value)
     # An edge of partial 0 to node 0, which is an input.
     cdef fad_tape *tape = (<Var>x).tape
     cdef uint32_t id = 0

@@ -25,8 +25,13 @@ cdef inline bint belongs(Var x, fad_tape *tape):
 
 cdef inline bint is_fresh(x):
     if type(x) is Var:
-        return (<Var>x).epoch == (<Var>x).tape.epoch - ((<Var>x).tape.outer != NULL)
+        return (<Var>x).epoch == (<Var>x).tape.epoch - is_special((<Var>x).tape)
     return (<Dual>x).epoch == (<Dual>x).tape.epoch
+
+
+cdef inline bint is_special(fad_tape *tape):
+    """Whether operations on the tape's Vars must not take the fast path."""
+    return tape.outer != NULL or tape.program != NULL
 
 
 cdef inline fad_tape *tape_of(x):
@@ -34,9 +39,9 @@ cdef inline fad_tape *tape_of(x):
 
 
 cdef inline bint has_outer(x):
-    """Whether numbers of outer levels may be inside x."""
+    """Whether more than floats may be inside x, or it stands for an instruction."""
     if type(x) is Var:
-        return (<Var>x).tape.outer != NULL
+        return is_special((<Var>x).tape)
     return (<Dual>x).outer != NULL
 
 

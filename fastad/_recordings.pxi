@@ -56,6 +56,47 @@ cdef class Recording:
         gradients = [(<Shape>shape).fill(gradient, &place) for shape in self.arguments]
         return gradients[0] if self.one else tuple(gradients)
 
+    def jacobian(self, mode):
+        """The partials of the result to the arguments: in the result's shape, of each number
+        in the argument's."""
+        cdef NodeIds nodes
+        cdef Matrix matrix
+        cdef Py_ssize_t k
+        if self.tape.outer != NULL:
+            rows = [self.sweep(one_of(len(self.outputs), k)) for k in range(len(self.outputs))]
+        else:
+            nodes = self.output_nodes()
+            forward = mode == "forward" or (
+                mode == "auto" and forward_is_cheaper(self.tape, nodes.n)
+            )
+            matrix = jacobian_matrix(self.tape, nodes, forward)
+            rows = [matrix.row(k) for k in range(nodes.n)]
+        jacobians = in_result_shape(rows, self.result, self.arguments)
+        return jacobians[0] if self.one else tuple(jacobians)
+
+    cdef NodeIds output_nodes(self):
+        cdef NodeIds nodes = NodeIds(len(self.outputs))
+        cdef Py_ssize_t k
+        for k in range(nodes.n):
+            nodes.ids[k] = FAD_NO_NODE
+            if self.is_active(self.outputs[k]):
+                nodes.ids[k] = (<Var>self.outputs[k]).id
+        return nodes
+
+    @property
+    def counts(self):
+        """(inputs, outputs, nodes) of the recording."""
+        return self.tape.n_pinned, len(self.outputs), self.tape.n_nodes
+
+    def costs(self):
+        """For each mode: (directions, sweeps, predicted seconds)."""
+        table = {}
+        for mode, n in (("forward", self.tape.n_pinned), ("reverse", len(self.outputs))):
+            n_lanes = lanes_for(self.tape, n)
+            nanoseconds = cost_of_sweeps(self.tape, n) * self.tape.n_nodes
+            table[mode] = n, (n + n_lanes - 1) // n_lanes, nanoseconds * 1e-9
+        return table
+
     cdef list sweep(self, list seeds):
         """The derivatives of the outputs, weighted by the seeds, to all inputs."""
         cdef list active = []
@@ -73,6 +114,13 @@ cdef class Recording:
         for output, seed in zip(active, weights):
             of_nodes[(<Var>output).id] = sum_of(of_nodes.get((<Var>output).id), seed)
         return sweep_nested(self.tape, of_nodes)
+
+
+cdef list one_of(Py_ssize_t n, Py_ssize_t k):
+    """The k-th unit vector of n dimensions."""
+    cdef list vector = [0.0] * n
+    vector[k] = 1.0
+    return vector
 
 
 cdef Var weighted_sum(list arguments, list weights):

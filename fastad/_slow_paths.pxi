@@ -130,6 +130,8 @@ cdef object slow(fad_opcode op, asked_by by, tuple operands):
     inner = innermost(operands)
     if inner is None:
         return on_plain_numbers(op, operands)
+    if tape_of(inner).program != NULL:
+        return record_instruction(op, by, operands, tape_of(inner))
     if must_nest(operands):
         return slow_nested(op, by, operands, inner)
     memset(values, 0, sizeof(values))

@@ -80,6 +80,8 @@ cdef object step(x, double value):
     if type(x) is Dual:
         return step_of_dual(x, value)
     check_fresh(x)
+    if (<Var>x).tape.program != NULL:
+        return constant_instruction((<Var>x).tape, value)
     if has_outer(x):
         return record_nested(value, [x], [0.0])
     return record(value, [x], &partial)

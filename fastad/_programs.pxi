@@ -1,0 +1,376 @@
+# Programs: a function's operations as instructions, to be derived and run again.
+#
+# A tape that belongs to a program under construction records no nodes: an operation on its
+# Vars appends an instruction, and a Var's id is the id of its instruction. Such Vars, like those
+# of a nested tape, keep the epoch before the tape's, so that every operation comes to the slow
+# path and from there to record_instruction.
+
+
+class NotAProgram(Exception):
+    """A function's result depends on numbers of an outer level, which no program holds."""
+
+
+@cython.final
+cdef class Program:
+    """A function as the straight line of operations that one call of it performed.
+
+    Loops are unrolled and branches taken as they were for these arguments. A program can be
+    printed, run at other points, and derived; a derivative is a program again.
+
+    Parameters
+    ----------
+    f : callable
+        Takes and returns numbers, or lists, tuples, dicts, dataclasses and arrays of them.
+    *args
+        The arguments of the call.
+    lines : bool
+        Note the source line of each instruction, for the listing.
+
+    Raises
+    ------
+    ArgumentError, ResultError
+        As `fastad.grad` does.
+
+    Examples
+    --------
+    >>> from fastad import Program, math
+    >>> p = Program(lambda x, y: math.sin(x * y), 0.5, 2.0)
+    >>> print(p)
+    %0 = input 0
+    %1 = input 1
+    %2 = mul %0 %1
+    %3 = sin %2
+    output %3
+    >>> print(p.gradient())
+    %0 = input 0
+    %1 = input 1
+    %2 = mul %0 %1
+    %3 = cos %2
+    %4 = mul %1 %3
+    %5 = mul %0 %3
+    output %4 %5
+    >>> p(0.0, 1.0), p.gradient()(0.0, 1.0)
+    (0.0, (1.0, 0.0))
+    """
+
+    cdef fad_program program
+    cdef Shape arguments   # a tuple of them
+    cdef Shape result
+    cdef list lines        # (file, line) of each instruction, or None
+
+    def __cinit__(self):
+        memset(&self.program, 0, sizeof(fad_program))
+
+    def __dealloc__(self):
+        fad_program_free(&self.program)
+
+    def __init__(self, f, *args, bint lines=False):
+        recorded = record_program(f, args, {}, lines)
+        self.take_from(recorded)
+
+    cdef void take_from(self, Program other):
+        """Take over what a new program holds."""
+        self.program, other.program = other.program, self.program
+        self.arguments, self.result = other.arguments, other.result
+        self.lines = other.lines
+
+    def __call__(self, *args):
+        """Run the program at another point; comparisons are not repeated."""
+        cdef Py_ssize_t place = 0
+        return self.result.fill(self.run(self.inputs_from(args)), &place)
+
+    cdef list inputs_from(self, tuple args):
+        cdef list numbers_ = []
+        if not self.arguments.is_like(take_apart(args, numbers_)):
+            raise ArgumentError(
+                f"{short(args)}: the arguments must have the shape of those that the program "
+                "was recorded with"
+            )
+        if not are_all_floats(numbers_):
+            raise ArgumentError("a Program runs on plain numbers, and not on Vars or Duals")
+        return numbers_
+
+    cdef list run(self, list inputs):
+        cdef Buffer at = Buffer(self.program.n_inputs)
+        cdef Buffer values = Buffer(self.program.n_instructions)
+        cdef Buffer outputs = Buffer(self.program.n_outputs)
+        at.fill(inputs)
+        with nogil:
+            fad_replay(&self.program, at.numbers, values.numbers, outputs.numbers)
+        return outputs.take()
+
+    def gradient(self):
+        """The program of the gradient, in the shape of the arguments.
+
+        ResultError if the program has more than one output.
+        """
+        cdef Program derived = Program.__new__(Program)
+        if self.program.n_outputs != 1:
+            raise ResultError(
+                f"a program of {self.program.n_outputs} outputs has no gradient: it must "
+                "have one"
+            )
+        check_memory(fad_derive_gradient(&self.program, 0, NULL, &derived.program))
+        fad_program_select_outputs(&derived.program, 1, self.program.n_inputs)
+        check_memory(fad_program_drop_dead(&derived.program))
+        derived.arguments = self.arguments
+        derived.result = self.arguments
+        if self.arguments.n == 1:
+            derived.result = self.arguments.shapes()[0]
+        return derived
+
+    @property
+    def stats(self):
+        """A dict: instructions, inputs, outputs, bytes."""
+        return {
+            "instructions": self.program.n_instructions,
+            "inputs": self.program.n_inputs,
+            "outputs": self.program.n_outputs,
+            "bytes": self.program.capacity * sizeof(fad_instruction),
+        }
+
+    def __str__(self):
+        cdef fad_text text
+        memset(&text, 0, sizeof(text))
+        fad_program_list(&self.program, &text)
+        if text.failed:
+            fad_text_free(&text)
+            raise OutOfMemoryError("no memory for the listing")
+        listing = (text.chars[:text.n] if text.n else b"").decode().rstrip("\n")
+        fad_text_free(&text)
+        if self.lines is None:
+            return listing
+        lines = listing.split("\n")
+        for k, place in enumerate(self.lines):
+            if place is not None:
+                lines[k] = f"{lines[k]:40} # {place[0]}:{place[1]}"
+        return "\n".join(lines)
+
+    def __repr__(self):
+        return (
+            f"<Program: {self.program.n_inputs} inputs, {self.program.n_instructions} "
+            f"instructions, {self.program.n_outputs} outputs>"
+        )
+
+    def __reduce_ex__(self, protocol):
+        raise TypeError("a Program cannot be pickled yet: record it again in each process")
+
+
+cdef int check_memory(int status) except -1:
+    if status < 0:
+        raise OutOfMemoryError("no memory for a program")
+    return 0
+
+
+@cython.final
+cdef class Buffer:
+    """Room for n doubles."""
+
+    cdef double *numbers
+    cdef size_t n
+
+    def __cinit__(self, size_t n):
+        self.n = n
+        self.numbers = <double *>fad_memory_zeroed((n + 1) * sizeof(double))
+        if self.numbers == NULL:
+            raise OutOfMemoryError(f"no memory for {n} numbers")
+
+    def __dealloc__(self):
+        fad_memory_free(self.numbers)
+
+    cdef int fill(self, list floats) except -1:
+        cdef Py_ssize_t k
+        for k in range(len(floats)):  # at most n
+            self.numbers[k] = floats[k]
+        return 0
+
+    cdef list take(self):
+        return list_of_floats(self.numbers, self.n)
+
+
+# ---- Recording ------------------------------------------------------------------------------
+
+cdef Program record_program(f, tuple args, dict kwargs, bint lines):
+    """Run f once on Vars of a tape that records instructions."""
+    cdef Program program = Program.__new__(Program)
+    cdef fad_tape *tape = take_tape()
+    cdef list numbers_ = []
+    cdef Py_ssize_t place = 0
+    program.lines = [] if lines else None
+    try:
+        tape.program = <void *>program
+        tape.epoch += 1
+        program.arguments = take_apart(args, numbers_)
+        numbers_ = [instruction_input(tape, number_) for number_ in numbers_]
+        lifted = program.arguments.fill(numbers_, &place)
+        y = f(*lifted, **kwargs)
+        numbers_ = []
+        program.result = take_result_apart(y, numbers_, f)
+        for number_ in numbers_:
+            check_memory(fad_program_add_output(&program.program, id_of(tape, number_)))
+        return program
+    finally:
+        tape.program = NULL
+        give_tape(tape)
+
+
+cdef Var instruction_input(fad_tape *tape, x):
+    if is_ours(x):
+        raise NotAProgram()
+    cdef Program program = <Program>tape.program
+    cdef Var input = instruction_var(tape, x, fad_program_input(&program.program))
+    if program.lines is not None:
+        program.lines[input.id] = None
+    return input
+
+
+cdef Var instruction_var(fad_tape *tape, double value, uint32_t id):
+    """The Var of an instruction just appended."""
+    cdef Program program = <Program>tape.program
+    if id == FAD_NO_ID:
+        raise OutOfMemoryError("no memory for more instructions of a program")
+    make_room(tape, 0)
+    cdef Var x = <Var>new_var(value, tape, id)
+    x.epoch = tape.epoch - 1
+    if program.lines is not None:
+        note_line(program, id)
+    return x
+
+
+cdef uint32_t id_of(fad_tape *tape, x) except? 0xffffffff:
+    """The instruction of x: its own, or that of a constant."""
+    cdef Program program = <Program>tape.program
+    cdef uint32_t id
+    if type(x) is Var and (<Var>x).tape == tape:
+        return (<Var>x).id
+    if is_ours(x):
+        raise NotAProgram()
+    id = fad_program_append_constant(&program.program, x)
+    if id == FAD_NO_ID:
+        raise OutOfMemoryError("no memory for more instructions of a program")
+    if program.lines is not None:
+        note_line(program, id)
+    return id
+
+
+cdef int note_line(Program program, uint32_t id) except -1:
+    """The line of the user's code that is running now."""
+    frame = sys._getframe()
+    while frame is not None and frame.f_code.co_filename.startswith(HERE):
+        frame = frame.f_back
+    while len(program.lines) <= <Py_ssize_t>id:
+        program.lines.append(None)
+    if frame is not None:
+        program.lines[id] = frame.f_code.co_filename, frame.f_lineno
+    return 0
+
+
+cdef str HERE = __file__.rpartition("fastad")[0] + "fastad"
+
+
+cdef object record_instruction(fad_opcode op, asked_by by, tuple operands, fad_tape *tape):
+    """An operation on Vars of a program under construction."""
+    cdef uint32_t ids[3]
+    cdef double floats[3]
+    cdef Py_ssize_t k, n = len(operands)
+    memset(ids, 0, sizeof(ids))
+    memset(floats, 0, sizeof(floats))
+    for k in range(n):
+        if is_ours(operands[k]):
+            floats[k] = primal(operands[k])
+        elif not number(operands[k], &floats[k]):
+            return not_a_number(op, by, operands[k])
+    value = checked_value(op, by, tuple([floats[k] for k in range(n)]))
+    for k in range(n):
+        ids[k] = id_of(tape, operands[k] if is_ours(operands[k]) else floats[k])
+    cdef Program program = <Program>tape.program
+    return instruction_var(
+        tape, value, fad_program_append(&program.program, op, ids[0], ids[1], ids[2])
+    )
+
+
+cdef Var constant_instruction(fad_tape *tape, double value):
+    return instruction_var(tape, value, id_of(tape, value))
+
+
+# ---- Second order ---------------------------------------------------------------------------
+
+@cython.final
+cdef class Curvature:
+    """The gradient of a function at a point, recorded on a tape: second order is its first."""
+
+    cdef list arguments    # the Shape of each that is differentiated
+    cdef bint one
+    cdef fad_tape *tape
+    cdef NodeIds gradient  # the node of each entry of the gradient
+
+    def __cinit__(self, Recipe recipe, tuple args, dict kwargs):
+        cdef list inputs = []
+        cdef Py_ssize_t k, n = len(recipe.argnums)
+        cdef list positions = [position_of(recipe, k, args) for k in range(n)]
+        self.tape = take_tape()
+        self.one = recipe.one
+
+        def of_chosen(*chosen):
+            lifted = list(args)
+            for position, argument in zip(positions, chosen):
+                lifted[position] = argument
+            y = recipe.f(*lifted, **kwargs)
+            return y if is_ours(y) else constant_result(recipe.f, y)
+
+        chosen = tuple([args[position] for position in positions])
+        self.arguments = [take_apart(argument, inputs) for argument in chosen]
+        program = record_program(of_chosen, chosen, {}, False).gradient()
+        self.record(program, inputs)
+
+    def __dealloc__(self):
+        if self.tape != NULL:
+            give_tape(self.tape)
+
+    cdef int record(self, Program gradient, list inputs) except -1:
+        cdef fad_program *program = &gradient.program
+        cdef Buffer at = Buffer(program.n_inputs)
+        cdef Buffer values = Buffer(program.n_instructions)
+        cdef NodeIds nodes = NodeIds(program.n_instructions)
+        cdef uint32_t k
+        at.fill(inputs)
+        check_memory(fad_replay_record(
+            program, at.numbers, NULL, values.numbers, self.tape, nodes.ids
+        ))
+        self.tape.n_pinned = program.n_inputs
+        self.gradient = NodeIds(program.n_outputs)
+        for k in range(program.n_outputs):
+            self.gradient.ids[k] = nodes.ids[program.outputs[k]]
+        return 0
+
+    def hessian(self):
+        """The second derivatives, in the shape of the arguments, of each in that of each."""
+        matrix = jacobian_matrix(self.tape, self.gradient, True)
+        rows = in_arguments_shape(matrix, self.arguments)
+        return rows[0][0] if self.one else tuple([tuple(row) for row in rows])
+
+    def product(self, direction):
+        """The second derivatives times a direction, in the shape of the arguments."""
+        cdef list slopes = []
+        cdef Py_ssize_t k, place = 0
+        directions = (direction,) if self.one else direction
+        for shape, of_argument in zip(self.arguments, directions):
+            if not (<Shape>shape).is_like(take_apart(of_argument, slopes)):
+                raise ArgumentError(
+                    f"the direction {short(of_argument)} must have the shape of the argument"
+                )
+        if len(slopes) != <Py_ssize_t>self.tape.n_pinned or not are_all_floats(slopes):
+            raise ArgumentError(
+                f"the direction {short(direction)} must have the shape of the arguments, and "
+                "hold plain numbers"
+            )
+        cdef Buffer tangents = Buffer(self.tape.n_nodes)
+        tangents.fill(slopes)
+        sweep_lanes_forward(self.tape, 1, tangents.numbers)
+        product = [
+            0.0 if self.gradient.ids[k] == FAD_NO_NODE
+            else tangents.numbers[self.gradient.ids[k]]
+            for k in range(self.gradient.n)
+        ]
+        products = [(<Shape>shape).fill(product, &place) for shape in self.arguments]
+        return products[0] if self.one else tuple(products)
