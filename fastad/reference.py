@@ -277,6 +277,11 @@ def unit_vector(x):
     largest = max(map(abs, x))
     if largest == 0.0:
         return x
+    if _math.isinf(largest):  # the limit
+        x = [
+            _math.copysign(1.0, item) if _math.isinf(item) else 0.0 * item for item in x
+        ]
+        largest = 1.0
     scaled = [_math.ldexp(item, -_math.frexp(largest)[1]) for item in x]
     return [item / _math.hypot(*scaled) for item in scaled]
 
