@@ -4,7 +4,7 @@
 says where a derivative would be lost, such as in `math.sin(v)` of the standard `math`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from types import TracebackType
 from typing import (
@@ -29,6 +29,9 @@ from typing_extensions import Self
 _N = TypeVar("_N", bound=Number)
 _Array: TypeAlias = NDArray[Any]
 _Objects: TypeAlias = NDArray[object_]
+# Of the functions that are differentiated, and of the verbs' options.
+_Scalar: TypeAlias = float | Number
+_Argnums: TypeAlias = int | Sequence[int]
 _OnNan: TypeAlias = Literal["warn", "raise"]
 # What an operator takes beside numbers of ours, and what a function takes.
 _Operand: TypeAlias = float | Fraction | floating[Any] | integer[Any] | bool_
@@ -199,6 +202,16 @@ class Tape:
         traceback: TracebackType | None,
         /,
     ) -> None: ...
+    @property
+    def stats(self) -> dict[str, int]: ...
+
+@final
+class Program:
+    def __init__(
+        self, f: Callable[..., Any], *args: Any, lines: bool = False
+    ) -> None: ...
+    def __call__(self, *args: Any) -> Any: ...
+    def gradient(self) -> Program: ...
     @property
     def stats(self) -> dict[str, int]: ...
 

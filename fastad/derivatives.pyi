@@ -5,10 +5,10 @@ float. Its derivative takes the same arguments. The gradient to the first argume
 argument's type; which type it has to others, a type checker cannot know.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, Concatenate, Literal, ParamSpec, TypeAlias, TypeVar, overload
+from collections.abc import Callable
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 
-from fastad._core import Number, _OnNan
+from fastad._core import _Argnums, _OnNan, _Scalar
 
 __all__ = ["derivative", "grad", "jvp", "value_and_grad", "vjp"]
 
@@ -16,8 +16,6 @@ _A = TypeVar("_A")
 _R = TypeVar("_R")
 _Aux = TypeVar("_Aux")
 _P = ParamSpec("_P")
-_Scalar: TypeAlias = float | Number
-_Argnums: TypeAlias = int | Sequence[int]
 
 @overload
 def value_and_grad(  # type: ignore[overload-overlap]
