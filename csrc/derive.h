@@ -11,7 +11,7 @@
  *   output %3                   %4 = cos %2          adjoint of 2: 1 times its cell, cos(x)
  *                               %5 = mul %1 %4       adjoint of 0: that times its cell, y
  *                               %6 = mul %0 %4       adjoint of 1: that times its cell, x
- *                               output %3, %5, %6
+ *                               output %3 %5 %6
  *
  * The gradient multiplies and adds up in the order of the backward sweep over a tape of the
  * same operations (ids downwards; of one node the edge of x before that of y), and the

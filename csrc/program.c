@@ -406,6 +406,10 @@ fad_program_list(const fad_program *program, fad_text *text)
 {
     for (uint32_t id = 0; id < program->n_instructions; id++)
         fad_program_list_instruction(program, id, text);
+    if (program->n_outputs == 0)
+        return;
+    fad_text_print(text, "output");
     for (uint32_t k = 0; k < program->n_outputs; k++)
-        fad_text_print(text, "output %%%u\n", (unsigned)program->outputs[k]);
+        fad_text_print(text, " %%%u", (unsigned)program->outputs[k]);
+    fad_text_print(text, "\n");
 }

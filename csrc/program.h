@@ -112,7 +112,7 @@ int fad_program_drop_dead(fad_program *program);
    -1 leaves target empty. */
 int fad_program_simplify(const fad_program *source, fad_program *target);
 
-/* One line for each instruction, such as "%5 = mul %1 %2", and one for each output. */
+/* One line for each instruction, such as "%5 = mul %1 %2", and one for the outputs. */
 void fad_program_list(const fad_program *program, fad_text *text);
 void fad_program_list_instruction(const fad_program *program, uint32_t id, fad_text *text);
 

@@ -195,10 +195,10 @@ programs_are_listed(void)
     CHECK(lists_as(&p, "%0 = input 0\n%1 = input 1\n%2 = constant 2\n%3 = constant 2\n"
                        "%4 = mul %2 %0\n%5 = mul %0 %3\n%6 = sin %4\n%7 = div %2 %3\n"
                        "%8 = mul %1 %7\n%9 = add %4 %5\n%10 = add %9 %8\n"
-                       "output %10\noutput %8\n"));
+                       "output %10 %8\n"));
     CHECK(fad_program_simplify(&p, &q) == 0 && is_sound(&q));
     CHECK(lists_as(&q, "%0 = input 0\n%1 = input 1\n%2 = constant 2\n%3 = mul %0 %2\n"
-                       "%4 = add %3 %3\n%5 = add %1 %4\noutput %5\noutput %1\n"));
+                       "%4 = add %3 %3\n%5 = add %1 %4\noutput %5 %1\n"));
     CHECK(lists_as(&(fad_program){0}, ""));
     fad_program_free(&p);
     fad_program_free(&q);
