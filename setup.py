@@ -14,6 +14,7 @@ CORE = [
     "derive",
     "memory",
     "op",
+    "pattern",
     "program",
     "replay",
     "special",

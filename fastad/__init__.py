@@ -5,6 +5,7 @@ from fastad._core import Dual, Program, Tape, Var
 from fastad.derivatives import derivative, grad, jvp, value_and_grad, vjp
 from fastad.functions import *  # noqa: F403
 from fastad.jacobians import cost_table, hessian, hvp, jacfwd, jacobian, jacrev
+from fastad.sparse import sparse_hessian, sparse_jacobian, sparsity
 
 __all__ = [
     "Dual",
@@ -22,6 +23,9 @@ __all__ = [
     "jacrev",
     "jvp",
     "math",
+    "sparse_hessian",
+    "sparse_jacobian",
+    "sparsity",
     "value_and_grad",
     "vjp",
     *functions.__all__,

@@ -87,6 +87,19 @@ cdef extern from "program.h" nogil:
     int fad_program_simplify(const fad_program *, fad_program *)
     void fad_program_list(const fad_program *, fad_text *)
 
+cdef extern from "pattern.h" nogil:
+    ctypedef struct fad_pattern:
+        uint32_t n_rows, n_columns
+        size_t *starts
+        uint32_t *columns
+    void fad_pattern_free(fad_pattern *)
+    int fad_pattern_of_results(
+        const fad_tape *, uint32_t, const uint32_t *, uint32_t, fad_pattern *)
+    int fad_pattern_transpose(const fad_pattern *, fad_pattern *)
+    int fad_pattern_symmetrise(const fad_pattern *, fad_pattern *)
+    int fad_pattern_colour_columns(const fad_pattern *, uint32_t *, uint32_t *)
+    int fad_pattern_colour_symmetric(const fad_pattern *, uint32_t *, uint32_t *)
+
 cdef extern from "derive.h" nogil:
     int fad_derive_gradient(const fad_program *, uint32_t, const unsigned char *, fad_program *)
 

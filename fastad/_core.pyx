@@ -455,6 +455,7 @@ include "_gradients.pxi"
 include "_jacobians.pxi"
 include "_programs.pxi"
 include "_recordings.pxi"
+include "_sparse.pxi"
 include "_rows.pxi"
 
 

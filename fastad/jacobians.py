@@ -190,7 +190,8 @@ class CostTable:
         for mode, (directions, sweeps, predicted, measured) in self.rows.items():
             mark = "  <- auto" if mode == self.chosen else ""
             lines.append(
-                f"{mode:8} {directions:10} {sweeps:7} {_time(predicted)} {_time(measured)}{mark}"
+                f"{mode:8} {directions:10} {sweeps:7} "
+                f"{_time(predicted)} {_time(measured)}{mark}"
             )
         return "\n".join(lines)
 

@@ -1,0 +1,174 @@
+"""Sparse Jacobians and Hessians, as matrices of `scipy.sparse`.
+
+The function runs once and is recorded. Which entries are not zero for structural reasons is
+read off the recording; columns that never meet in a row share a colour, and one sweep gives
+all entries of a colour at once. The cost grows with the colours, not with the inputs.
+
+SciPy is needed: ``pip install "fastad[sparse]"``.
+"""
+
+import functools
+
+from fastad import _core
+from fastad.errors import ArgumentError
+
+__all__ = ["Sparsity", "sparse_hessian", "sparse_jacobian", "sparsity"]
+
+
+def _scipy_sparse():
+    try:
+        import scipy.sparse
+    except ImportError as error:
+        raise ImportError(
+            'sparse derivatives need SciPy: pip install "fastad[sparse]"'
+        ) from error
+    return scipy.sparse
+
+
+class Sparsity:
+    """The sparsity of a function's derivative: to be looked at, kept, and passed on.
+
+    Attributes
+    ----------
+    shape : tuple of int
+    n_entries, n_colours : int
+        Entries that are not zero for structural reasons; directions that a sweep needs.
+    """
+
+    def __init__(self, pattern):
+        self._pattern = pattern
+        self.shape = pattern.shape
+        starts, self._columns = pattern.indices()
+        self._starts = starts
+        self.n_entries = starts[-1]
+        self.n_colours = pattern.n_directions
+
+    def matrix(self, entries=None):
+        """A `scipy.sparse.csr_array` of ones, or of the entries, row by row."""
+        data = [1.0] * self.n_entries if entries is None else entries
+        sparse = _scipy_sparse()
+        return sparse.csr_array((data, self._columns, self._starts), shape=self.shape)
+
+    def __repr__(self):
+        return (
+            f"<Sparsity: {self.shape[0]} x {self.shape[1]}, {self.n_entries} entries, "
+            f"{self.n_colours} colours>"
+        )
+
+
+def sparsity(f, *args, argnums=0, second=False):
+    """Which results of `f` depend on which numbers in its argument, as recorded at a point.
+
+    Parameters
+    ----------
+    f : callable
+        As for `fastad.jacobian`.
+    *args
+        The arguments of the call that is recorded.
+    argnums : int
+        The argument to differentiate to.
+    second : bool
+        The sparsity of the Hessian instead of the Jacobian.
+
+    Returns
+    -------
+    Sparsity
+        To be passed to `sparse_jacobian` or `sparse_hessian`.
+
+    Examples
+    --------
+    >>> from fastad import sparsity
+    >>> sparsity(lambda x: [x[0] * x[1], x[1] + x[2]], [1.0, 2.0, 3.0])
+    <Sparsity: 2 x 3, 4 entries, 2 colours>
+    """
+    return Sparsity(_core.sparse_partials(_run(f, argnums, second, args, {}))[0])
+
+
+def _run(f, argnums, second, args, kwargs):
+    if not isinstance(argnums, int):
+        raise ArgumentError(
+            "sparse derivatives are to one argument: argnums must be an int"
+        )
+    recipe = _core.Recipe(f, argnums, False, "warn")
+    if not second:
+        return _core.Recording(recipe, args, kwargs)
+    try:
+        return _core.Curvature(recipe, args, kwargs)
+    except _core.NotAProgram:
+        raise ArgumentError(
+            "sparse derivatives do not nest in others: pass plain numbers"
+        ) from None
+
+
+def _sparse_verb(f, argnums, sparsity, second):
+    pattern = None if sparsity is None else sparsity._pattern
+
+    @functools.wraps(f)
+    def matrix(*args, **kwargs):
+        run = _run(f, argnums, second, args, kwargs)
+        found, entries = _core.sparse_partials(run, pattern)
+        return (sparsity or Sparsity(found)).matrix(entries)
+
+    return matrix
+
+
+def sparse_jacobian(f, argnums=0, *, sparsity=None):
+    """The function that returns the Jacobian of `f` as a sparse matrix.
+
+    Parameters
+    ----------
+    f : callable
+        Takes and returns numbers in any arrangement; the matrix has a row for each number in
+        the result and a column for each number in the argument, in their order.
+    argnums : int
+        The argument to differentiate to.
+    sparsity : Sparsity, optional
+        From `fastad.sparsity`: saves the colouring at each call. It is checked whether it
+        still holds.
+
+    Returns
+    -------
+    callable
+        With the arguments of `f`; it returns a `scipy.sparse.csr_array`.
+
+    Raises
+    ------
+    ArgumentError, ResultError
+        (TypeErrors) as `fastad.jacobian` does, and if the sparsity that was passed does not
+        hold.
+
+    Examples
+    --------
+    >>> from fastad import sparse_jacobian
+    >>> J = sparse_jacobian(lambda x: [x[0] * x[1], x[1] + x[2]])([1.0, 2.0, 3.0])
+    >>> J.nnz, J.toarray().tolist()
+    (4, [[2.0, 1.0, 0.0], [0.0, 1.0, 1.0]])
+    """
+    return _sparse_verb(f, argnums, sparsity, False)
+
+
+def sparse_hessian(f, argnums=0, *, sparsity=None):
+    """The function that returns the Hessian of `f` as a sparse matrix.
+
+    Of the columns only those of a star colouring are swept, by the symmetry of the Hessian.
+
+    Parameters
+    ----------
+    f : callable
+        Takes numbers in any arrangement and returns one number.
+    argnums, sparsity
+        As for `sparse_jacobian`; the sparsity from ``fastad.sparsity(f, x, second=True)``.
+
+    Returns
+    -------
+    callable
+        With the arguments of `f`; it returns a symmetric `scipy.sparse.csr_array`.
+
+    Examples
+    --------
+    >>> from fastad import sparse_hessian
+    >>> H = sparse_hessian(lambda x: x[0] ** 2 * x[1] + x[2])([3.0, 5.0, 1.0])
+    >>> H.nnz, H.toarray().tolist()
+    (3, [[10.0, 6.0, 0.0], [6.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    """
+    return _sparse_verb(f, argnums, sparsity, True)
