@@ -3,6 +3,7 @@
 from fastad import errors, functions, math
 from fastad._core import Dual, Program, Tape, Var
 from fastad.derivatives import derivative, grad, jvp, value_and_grad, vjp
+from fastad.explanation import explain
 from fastad.functions import *  # noqa: F403
 from fastad.jacobians import cost_table, hessian, hvp, jacfwd, jacobian, jacrev
 from fastad.sparse import sparse_hessian, sparse_jacobian, sparsity
@@ -15,6 +16,7 @@ __all__ = [
     "cost_table",
     "derivative",
     "errors",
+    "explain",
     "grad",
     "hessian",
     "hvp",

@@ -77,6 +77,8 @@ cdef extern from "program.h" nogil:
         uint32_t n_instructions, capacity, n_inputs, n_outputs
         uint32_t *outputs
     uint32_t FAD_NO_ID
+    uint32_t FAD_INPUT, FAD_CONSTANT
+    double fad_instruction_constant(const fad_instruction *)
     void fad_program_free(fad_program *)
     uint32_t fad_program_append(fad_program *, uint32_t, uint32_t, uint32_t, uint32_t)
     uint32_t fad_program_append_constant(fad_program *, double)

@@ -99,6 +99,14 @@ cdef class Program:
             fad_replay(&self.program, at.numbers, values.numbers, outputs.numbers)
         return outputs.take()
 
+    def trace(self, *args):
+        """The results of all instructions at a point: a list of floats."""
+        cdef Buffer at = Buffer(self.program.n_inputs)
+        cdef Buffer values = Buffer(self.program.n_instructions)
+        at.fill(self.inputs_from(args))
+        fad_replay(&self.program, at.numbers, values.numbers, NULL)
+        return values.take()
+
     def gradient(self):
         """The program of the gradient, in the shape of the arguments.
 
@@ -118,6 +126,34 @@ cdef class Program:
         if self.arguments.n == 1:
             derived.result = self.arguments.shapes()[0]
         return derived
+
+    def instructions(self):
+        """All instructions, as tuples (name, arguments, place in the source).
+
+        The name is that of a row, "input" or "constant"; the arguments are ids, for an input
+        its index and for a constant its value; the place is (file, line) or None.
+        """
+        cdef fad_instruction *i
+        cdef uint32_t id
+        table = []
+        for id in range(self.program.n_instructions):
+            i = &self.program.instructions[id]
+            if i.op == FAD_CONSTANT:
+                name, arguments = "constant", (fad_instruction_constant(i),)
+            elif i.op == FAD_INPUT:
+                name, arguments = "input", (i.args[0],)
+            else:
+                name = fad_op_rows[i.op].name.decode()
+                arguments = tuple([i.args[k] for k in range(fad_op_rows[i.op].arity)])
+            has_line = self.lines is not None and id < <uint32_t>len(self.lines)
+            table.append((name, arguments, self.lines[id] if has_line else None))
+        return table
+
+    @property
+    def outputs(self):
+        """The ids of the results."""
+        cdef uint32_t k
+        return [self.program.outputs[k] for k in range(self.program.n_outputs)]
 
     @property
     def stats(self):
