@@ -154,7 +154,7 @@ cdef list items_of_array(x):
         )
     if x.dtype.kind not in "fiubO" or x.dtype.itemsize > 8:
         raise ArgumentError(f"an array of dtype {x.dtype}: convert it with .astype(float)")
-    return x.ravel().tolist()
+    return x.tolist() if x.ndim == 1 else x.ravel().tolist()
 
 
 cdef object as_array(list items, shape):
@@ -172,7 +172,7 @@ cdef object as_array(list items, shape):
         array = numpy.empty(len(items), dtype=object)
         for k in range(len(items)):
             array[k] = items[k]  # one by one: an item may be a list
-    return array.reshape(shape)
+    return array if len(shape) == 1 else array.reshape(shape)
 
 
 cdef object as_tuple(object kind, list items):

@@ -196,19 +196,19 @@ class _Run:
 
     def of_value(self):
         """The first operation whose result is not finite although its operands are."""
+        what = f"the value is {self.values[self.output]}"
         for node, (name, arguments, _) in enumerate(self.instructions):
             if math.isfinite(self.values[node]):
                 continue
             if name == "input":
-                return f"the value is {self.values[self.output]}: so is an argument"
+                return f"{what}: so is an argument"
             if name == "constant":
                 return (
-                    f"the value is {self.values[self.output]}: the constant "
-                    f"{self.values[node]} comes in{self.at(node)}"
+                    f"{what}: the constant {self.values[node]} comes in{self.at(node)}"
                 )
             if all(math.isfinite(self.values[k]) for k in arguments):
-                return f"the value is {self.values[self.output]}: {self.call(node)}{self.at(node)}"
-        return f"the value is {self.values[self.output]}"
+                return f"{what}: {self.call(node)}{self.at(node)}"
+        return what
 
     def of_odd(self, start):
         """The operation nearest to the result, on the way from an input to it, that has a
