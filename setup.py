@@ -12,11 +12,13 @@ from setuptools import Extension, setup
 CORE = [
     "cell",
     "derive",
+    "fuse",
     "memory",
     "op",
     "pattern",
     "program",
     "replay",
+    "schedule",
     "special",
     "sweep",
     "tape",

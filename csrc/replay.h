@@ -8,6 +8,7 @@
 #define FAD_REPLAY_H
 
 #include "program.h"
+#include "schedule.h"
 #include "tape.h"
 
 /* inputs: n_inputs numbers.  values: room for n_instructions numbers, in which each
@@ -15,8 +16,14 @@
 void fad_replay(const fad_program *program, const double *inputs, double *values,
                 double *outputs);
 
+/* The same bits, 1.1 to 2.3 times as fast, for programs that run often.  inputs: n_inputs
+   numbers.  slots: room for n_slots numbers.  outputs: room for n_outputs numbers.  No two of
+   them overlap. */
+void fad_replay_schedule(const fad_schedule *schedule, const double *inputs, double *slots,
+                         double *outputs);
+
 /*
- * The same, recorded on a tape, so that sweeps from the nodes of the outputs give its
+ * fad_replay, recorded on a tape, so that sweeps from the nodes of the outputs give its
  * derivatives at this point.  Of where(c, y, z) the chosen argument alone is recorded.
  *
  * wanted: a byte for each input, not zero if it shall be an input of the tape; NULL: all.

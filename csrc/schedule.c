@@ -1,0 +1,302 @@
+#include "schedule.h"
+
+#include "fuse.h"
+#include "memory.h"
+
+void
+fad_schedule_free(fad_schedule *schedule)
+{
+    fad_memory_free(schedule->runs);
+    fad_memory_free(schedule->steps);
+    fad_memory_free(schedule->constants);
+    fad_memory_free(schedule->outputs);
+    *schedule = (fad_schedule){0};
+}
+
+/* Room for n items, never of size 0. */
+static void *
+array(size_t n, size_t size)
+{
+    return fad_memory_resize(NULL, n * size + 1);
+}
+
+/* A copy that may be rewritten: fused, and without what is dead. */
+static int
+copy_fused(const fad_program *program, fad_program *copy)
+{
+    if (fad_program_reserve(copy, program->n_instructions) < 0)
+        return -1;
+    if (program->n_instructions > 0)
+        memcpy(copy->instructions, program->instructions,
+               program->n_instructions * sizeof *copy->instructions);
+    copy->n_instructions = program->n_instructions;
+    copy->n_inputs = program->n_inputs;
+    for (uint32_t k = 0; k < program->n_outputs; k++)
+        if (fad_program_add_output(copy, program->outputs[k]) < 0)
+            return -1;
+    return fad_program_fuse(copy) < 0 ? -1 : fad_program_drop_dead(copy);
+}
+
+/* ---- Order: the opcode of which most instructions are ready comes next ------------------ */
+
+enum { WINDOW = 4096 }; /* instructions that are ordered among themselves */
+#define NONE UINT16_MAX
+
+/*
+ * A window of a program; places in it are counted from its start.
+ *
+ *   edges     3 * user + k is the k-th argument of a user; those of one argument are linked
+ *   queues    of each opcode, the instructions whose arguments are all there, linked
+ */
+typedef struct {
+    uint16_t first_edge[WINDOW];
+    uint16_t next_edge[3 * WINDOW];
+    uint16_t next_ready[WINDOW];
+    unsigned char n_pending[WINDOW]; /* arguments in the window that are not yet ordered */
+    uint16_t first_ready[FAD_N_OPS];
+    uint16_t last_ready[FAD_N_OPS];
+    uint16_t n_ready[FAD_N_OPS];
+} window;
+
+static void
+push_ready(window *w, uint32_t op, uint32_t place)
+{
+    if (w->n_ready[op]++ == 0)
+        w->first_ready[op] = (uint16_t)place;
+    else
+        w->next_ready[w->last_ready[op]] = (uint16_t)place;
+    w->last_ready[op] = (uint16_t)place;
+}
+
+static uint32_t
+pop_ready(window *w, uint32_t op)
+{
+    uint32_t place = w->first_ready[op];
+    if (--w->n_ready[op] > 0)
+        w->first_ready[op] = w->next_ready[place];
+    return place;
+}
+
+/* Links what waits for what in the window [start, end).  Returns how many instructions are to
+   be ordered. */
+static uint32_t
+open_window(window *w, const fad_program *program, uint32_t start, uint32_t end)
+{
+    uint32_t n = 0;
+    memset(w->n_ready, 0, sizeof w->n_ready);
+    for (uint32_t id = start; id < end; id++) {
+        const fad_instruction *i = &program->instructions[id];
+        uint32_t place = id - start;
+        w->first_edge[place] = NONE;
+        w->n_pending[place] = 0;
+        if (i->op >= FAD_N_OPS)
+            continue;
+        n++;
+        for (int k = fad_instruction_arity(i); k-- > 0;) {
+            uint32_t arg = i->args[k];
+            if (arg < start || program->instructions[arg].op >= FAD_N_OPS)
+                continue;
+            w->n_pending[place]++;
+            w->next_edge[3 * place + k] = w->first_edge[arg - start];
+            w->first_edge[arg - start] = (uint16_t)(3 * place + k);
+        }
+        if (w->n_pending[place] == 0)
+            push_ready(w, i->op, place);
+    }
+    return n;
+}
+
+static uint32_t
+most_ready(const window *w)
+{
+    uint32_t best = 0;
+    for (uint32_t op = 1; op < FAD_N_OPS; op++)
+        if (w->n_ready[op] > w->n_ready[best])
+            best = op;
+    return best;
+}
+
+/* Writes the ids of the window in their new order, and returns the end of what it wrote. */
+static uint32_t *
+order_window(window *w, const fad_program *program, uint32_t start, uint32_t end,
+             uint32_t *order)
+{
+    uint32_t n = open_window(w, program, start, end);
+    for (uint32_t *last = order + n; order < last;) {
+        uint32_t op = most_ready(w);
+        while (w->n_ready[op] > 0) {
+            uint32_t place = pop_ready(w, op);
+            *order++ = start + place;
+            for (uint32_t e = w->first_edge[place]; e != NONE; e = w->next_edge[e])
+                if (--w->n_pending[e / 3] == 0)
+                    push_ready(w, program->instructions[start + e / 3].op, e / 3);
+        }
+    }
+    return order;
+}
+
+/* The ids of all operations in the order of the schedule: n of them. */
+static int
+order_all(const fad_program *program, uint32_t *order, uint32_t *n)
+{
+    window *w = fad_memory_resize(NULL, sizeof *w);
+    if (w == NULL)
+        return -1;
+    uint32_t *end = order;
+    for (uint32_t start = 0; start < program->n_instructions; start += WINDOW) {
+        uint32_t rest = program->n_instructions - start;
+        end = order_window(w, program, start, start + (rest < WINDOW ? rest : WINDOW), end);
+    }
+    *n = (uint32_t)(end - order);
+    fad_memory_free(w);
+    return 0;
+}
+
+/* ---- Slots ------------------------------------------------------------------------------ */
+
+/* What is known while slots are given out. */
+typedef struct {
+    const fad_program *program;
+    fad_schedule *schedule;
+    uint32_t *order;    /* the ids of the operations */
+    uint32_t *slots;    /* of each instruction */
+    uint32_t *last_use; /* of each instruction: 1 + the step that is its last user; */
+    uint32_t *unused;   /* slots, a stack: what was used last is in the cache */
+    uint32_t n_unused;
+} layout;
+
+#define FOR_EVER UINT32_MAX /* as a last_use: outputs, inputs and constants keep their slots */
+
+static void
+find_last_uses(layout *l)
+{
+    const fad_instruction *instructions = l->program->instructions;
+    for (uint32_t step = 0; step < l->schedule->n_steps; step++) {
+        const fad_instruction *i = &instructions[l->order[step]];
+        for (int k = fad_instruction_arity(i); k-- > 0;)
+            l->last_use[i->args[k]] = step + 1;
+    }
+    for (uint32_t id = 0; id < l->program->n_instructions; id++)
+        if (instructions[id].op >= FAD_N_OPS)
+            l->last_use[id] = FOR_EVER;
+    for (uint32_t k = 0; k < l->program->n_outputs; k++)
+        l->last_use[l->program->outputs[k]] = FOR_EVER;
+}
+
+/* Inputs first, then constants. */
+static void
+give_slots_to_leaves(layout *l)
+{
+    fad_schedule *schedule = l->schedule;
+    for (uint32_t id = 0; id < l->program->n_instructions; id++) {
+        const fad_instruction *i = &l->program->instructions[id];
+        if (i->op == FAD_INPUT)
+            l->slots[id] = i->args[0];
+        if (i->op != FAD_CONSTANT)
+            continue;
+        l->slots[id] = schedule->n_inputs + schedule->n_constants;
+        schedule->constants[schedule->n_constants++] = fad_instruction_constant(i);
+    }
+    schedule->n_slots = schedule->n_inputs + schedule->n_constants;
+}
+
+static fad_step
+lay_out_step(layout *l, uint32_t number, uint32_t id)
+{
+    const fad_instruction *i = &l->program->instructions[id];
+    fad_step step = {0};
+    for (int k = fad_instruction_arity(i); k-- > 0;) {
+        uint32_t arg = i->args[k];
+        step.args[k] = l->slots[arg];
+        if (l->last_use[arg] != number + 1)
+            continue;
+        l->unused[l->n_unused++] = l->slots[arg];
+        l->last_use[arg] = 0; /* the same argument may follow once more */
+    }
+    step.result = l->n_unused > 0 ? l->unused[--l->n_unused] : l->schedule->n_slots++;
+    l->slots[id] = step.result;
+    return step;
+}
+
+static void
+lay_out(layout *l)
+{
+    fad_schedule *schedule = l->schedule;
+    find_last_uses(l);
+    give_slots_to_leaves(l);
+    for (uint32_t number = 0; number < schedule->n_steps; number++) {
+        uint32_t id = l->order[number], op = l->program->instructions[id].op;
+        schedule->steps[number] = lay_out_step(l, number, id);
+        if (schedule->n_runs == 0 || schedule->runs[schedule->n_runs - 1].op != op)
+            schedule->runs[schedule->n_runs++] = (fad_run){op, 0};
+        schedule->runs[schedule->n_runs - 1].n++;
+    }
+    for (uint32_t k = 0; k < l->program->n_outputs; k++)
+        schedule->outputs[k] = l->slots[l->program->outputs[k]];
+}
+
+static uint32_t
+count_runs(const layout *l)
+{
+    uint32_t n = 0, last = FAD_N_OPS;
+    for (uint32_t step = 0; step < l->schedule->n_steps; step++) {
+        uint32_t op = l->program->instructions[l->order[step]].op;
+        n += op != last;
+        last = op;
+    }
+    return n;
+}
+
+static uint32_t
+count_constants(const fad_program *program)
+{
+    uint32_t n = 0;
+    for (uint32_t id = 0; id < program->n_instructions; id++)
+        n += program->instructions[id].op == FAD_CONSTANT;
+    return n;
+}
+
+static int
+order_and_lay_out(layout *l)
+{
+    const fad_program *program = l->program;
+    fad_schedule *schedule = l->schedule;
+    size_t n = program->n_instructions;
+    l->order = array(n, sizeof *l->order);
+    l->slots = array(n, sizeof *l->slots);
+    l->unused = array(n, sizeof *l->unused);
+    l->last_use = fad_memory_zeroed(n * sizeof *l->last_use + 1);
+    if (l->order == NULL || l->slots == NULL || l->unused == NULL || l->last_use == NULL)
+        return -1;
+    if (order_all(program, l->order, &schedule->n_steps) < 0)
+        return -1;
+    schedule->n_inputs = program->n_inputs;
+    schedule->n_outputs = program->n_outputs;
+    schedule->runs = array(count_runs(l), sizeof *schedule->runs);
+    schedule->steps = array(schedule->n_steps, sizeof *schedule->steps);
+    schedule->constants = array(count_constants(program), sizeof *schedule->constants);
+    schedule->outputs = array(program->n_outputs, sizeof *schedule->outputs);
+    if (schedule->runs == NULL || schedule->steps == NULL || schedule->constants == NULL ||
+        schedule->outputs == NULL)
+        return -1;
+    lay_out(l);
+    return 0;
+}
+
+int
+fad_schedule_make(const fad_program *program, fad_schedule *schedule)
+{
+    fad_program copy = {0};
+    layout l = {.program = &copy, .schedule = schedule};
+    int status = copy_fused(program, &copy);
+    if (status == 0)
+        status = order_and_lay_out(&l);
+    fad_memory_free(l.order);
+    fad_memory_free(l.slots);
+    fad_memory_free(l.unused);
+    fad_memory_free(l.last_use);
+    fad_program_free(&copy);
+    if (status < 0)
+        fad_schedule_free(schedule);
+    return status;
+}

@@ -1,0 +1,245 @@
+/*
+ * Schedules: what they promise, fusing, and that they give the bits of the plain replay.
+ */
+#include "check.h"
+#include "fuse.h"
+#include "replay.h"
+#include "schedule.h"
+
+enum { N_INPUTS = 5, LONG = 20000 };
+
+static double values[LONG], slots[LONG];
+
+/* Any operations on any numbers: nan is as good a result as another. */
+static void
+record_random(fad_program *p, uint32_t n_instructions)
+{
+    static const fad_opcode usual[] = {FAD_OP_add, FAD_OP_mul, FAD_OP_sub, FAD_OP_neg};
+    for (int k = 0; k < N_INPUTS; k++)
+        fad_program_input(p);
+    while (p->n_instructions < n_instructions) {
+        uint32_t n = p->n_instructions, near = n < 30 ? n : 30, op = random_below(FAD_N_OPS);
+        if (random_below(3) > 0)
+            op = usual[random_below(LENGTH(usual))];
+        if (random_below(10) == 0)
+            fad_program_append_constant(p, random_number());
+        else
+            fad_program_append(p, op, n - 1 - random_below(near), random_below(n),
+                               n - 1 - random_below(near));
+    }
+    for (int k = 0; k < 4; k++)
+        fad_program_add_output(p, random_below(n_instructions));
+}
+
+/* What schedule.h promises. */
+static int
+is_sound(const fad_schedule *s)
+{
+    uint32_t n_steps = 0, first_result = s->n_inputs + s->n_constants;
+    for (uint32_t k = 0; k < s->n_runs; k++) {
+        if (s->runs[k].n == 0 || s->runs[k].op >= FAD_N_OPS)
+            return 0;
+        if (k > 0 && s->runs[k].op == s->runs[k - 1].op)
+            return 0;
+        int arity = fad_op_rows[s->runs[k].op].arity;
+        for (uint32_t end = n_steps + s->runs[k].n; n_steps < end; n_steps++) {
+            const fad_step *step = &s->steps[n_steps];
+            if (step->result < first_result || step->result >= s->n_slots)
+                return 0;
+            for (int argument = 0; argument < arity; argument++)
+                if (step->args[argument] >= s->n_slots)
+                    return 0;
+        }
+    }
+    for (uint32_t k = 0; k < s->n_outputs; k++)
+        if (s->outputs[k] >= s->n_slots)
+            return 0;
+    return n_steps == s->n_steps;
+}
+
+static void
+check_random(uint32_t n_instructions)
+{
+    fad_program p = {0};
+    fad_schedule s = {0};
+    double point[N_INPUTS], expected[4], outputs[4];
+    record_random(&p, n_instructions);
+    CHECK(fad_schedule_make(&p, &s) == 0 && is_sound(&s));
+    CHECK(s.n_inputs == N_INPUTS && s.n_outputs == 4 && s.n_slots <= p.n_instructions);
+    for (int n = 0; n < 3; n++) {
+        for (int k = 0; k < N_INPUTS; k++)
+            point[k] = random_number();
+        fad_replay(&p, point, values, expected);
+        fad_replay_schedule(&s, point, slots, outputs);
+        for (int k = 0; k < 4; k++)
+            CHECK(same(expected[k], outputs[k]));
+    }
+    fad_program_free(&p);
+    fad_schedule_free(&s);
+    CHECK(s.runs == NULL && s.n_slots == 0);
+}
+
+static void
+a_schedule_gives_the_bits_of_the_replay(void)
+{
+    for (int n = 0; n < 2000 && !failed; n++)
+        check_random(N_INPUTS + random_below(100));
+    for (int n = 0; n < 20 && !failed; n++) /* several windows */
+        check_random(LONG / 2 + random_below(LONG / 2));
+}
+
+/* The drawing of schedule.h. */
+static void
+equal_opcodes_run_together(void)
+{
+    fad_program p = {0};
+    fad_schedule s = {0};
+    double output;
+    uint32_t x = fad_program_input(&p), y = fad_program_input(&p);
+    uint32_t three = fad_program_constant(&p, 3.0);
+    uint32_t a = fad_program_append(&p, FAD_OP_mul, x, three, 0);
+    uint32_t b = fad_program_append(&p, FAD_OP_sin, a, 0, 0);
+    uint32_t c = fad_program_append(&p, FAD_OP_mul, x, y, 0);
+    uint32_t d = fad_program_append(&p, FAD_OP_sin, c, 0, 0);
+    fad_program_add_output(&p, fad_program_append(&p, FAD_OP_add, b, d, 0));
+    CHECK(fad_schedule_make(&p, &s) == 0 && is_sound(&s));
+    CHECK(s.n_runs == 3 && s.runs[0].op == FAD_OP_mul && s.runs[0].n == 2);
+    CHECK(s.runs[1].op == FAD_OP_sin && s.runs[1].n == 2 && s.runs[2].op == FAD_OP_add);
+    CHECK(s.n_slots == 5 && s.n_constants == 1 && s.constants[0] == 3.0);
+    fad_replay_schedule(&s, (double[]){0.5, 2.0}, slots, &output);
+    CHECK(output == sin(1.5) + sin(1.0));
+    fad_program_free(&p);
+    fad_schedule_free(&s);
+}
+
+static void
+a_long_chain_needs_few_slots(void)
+{
+    fad_program p = {0};
+    fad_schedule s = {0};
+    uint32_t x = fad_program_input(&p), y = x;
+    for (int k = 0; k < LONG; k++)
+        y = fad_program_append(&p, k % 2 ? FAD_OP_sin : FAD_OP_hypot, y, x, 0);
+    fad_program_add_output(&p, y);
+    CHECK(fad_schedule_make(&p, &s) == 0 && is_sound(&s));
+    CHECK(s.n_steps == LONG && s.n_slots == 2);
+    fad_program_free(&p);
+    fad_schedule_free(&s);
+}
+
+static void
+outputs_may_be_anything(void)
+{
+    fad_program p = {0};
+    fad_schedule s = {0};
+    double outputs[5];
+    uint32_t x = fad_program_input(&p), y = fad_program_input(&p);
+    uint32_t root = fad_program_append(&p, FAD_OP_sqrt, y, 0, 0);
+    fad_program_add_output(&p, y);
+    fad_program_add_output(&p, fad_program_constant(&p, 7.0));
+    fad_program_add_output(&p, root);
+    fad_program_add_output(&p, fad_program_append(&p, FAD_OP_exp, root, 0, 0));
+    fad_program_add_output(&p, root);
+    fad_program_append(&p, FAD_OP_sin, x, 0, 0); /* dead */
+    CHECK(fad_schedule_make(&p, &s) == 0 && is_sound(&s) && s.n_steps == 2);
+    fad_replay_schedule(&s, (double[]){1.0, 4.0}, slots, outputs);
+    CHECK(outputs[0] == 4.0 && outputs[1] == 7.0 && outputs[2] == 2.0);
+    CHECK(outputs[3] == exp(2.0) && outputs[4] == 2.0);
+    fad_schedule_free(&s);
+    fad_program_free(&p);
+    CHECK(fad_schedule_make(&p, &s) == 0 && s.n_slots == 0 && s.n_runs == 0);
+    fad_replay_schedule(&s, outputs, slots, outputs + 1);
+    fad_schedule_free(&s);
+}
+
+/* ---- Fusing ---------------------------------------------------------------------- */
+
+/* The opcode that an instruction has after fusing. */
+static uint32_t
+fused(fad_program *p, uint32_t id)
+{
+    fad_program_add_output(p, id);
+    return fad_program_fuse(p) == 0 ? p->instructions[id].op : FAD_N_OPS;
+}
+
+static void
+products_and_negations_fuse(void)
+{
+    enum { X, Y, Z, PRODUCT, NEGATED }; /* ids: of the inputs, of x*y, and of -(x*y) or -x */
+    static const struct {
+        uint32_t negates; /* what NEGATED is the neg of; 0: there is none */
+        uint32_t op, a, b;
+        uint32_t expected;
+    } cases[] = {
+        {0, FAD_OP_add, PRODUCT, Z, FAD_OP_muladd},
+        {0, FAD_OP_add, Z, PRODUCT, FAD_OP_muladd},
+        {0, FAD_OP_sub, Z, PRODUCT, FAD_OP_mulsub},
+        {0, FAD_OP_sub, PRODUCT, Z, FAD_OP_sub},
+        {0, FAD_OP_add, PRODUCT, PRODUCT, FAD_OP_add},
+        {PRODUCT, FAD_OP_add, NEGATED, Z, FAD_OP_mulsub},
+        {PRODUCT, FAD_OP_add, Z, NEGATED, FAD_OP_mulsub},
+        {Z, FAD_OP_add, X, NEGATED, FAD_OP_sub},
+    };
+    for (size_t k = 0; k < LENGTH(cases); k++) {
+        fad_program p = {0};
+        for (int n = 0; n < 3; n++)
+            fad_program_input(&p);
+        fad_program_append(&p, FAD_OP_mul, X, Y, 0);
+        if (cases[k].negates != 0)
+            fad_program_append(&p, FAD_OP_neg, cases[k].negates, 0, 0);
+        uint32_t id = fad_program_append(&p, cases[k].op, cases[k].a, cases[k].b, 0);
+        CHECK(fused(&p, id) == cases[k].expected);
+        fad_program_free(&p);
+    }
+}
+
+static void
+what_is_used_again_is_not_fused(void)
+{
+    fad_program p = {0};
+    uint32_t x = fad_program_input(&p), y = fad_program_input(&p);
+    uint32_t product = fad_program_append(&p, FAD_OP_mul, x, y, 0);
+    uint32_t sum = fad_program_append(&p, FAD_OP_add, product, y, 0);
+    fad_program_add_output(&p, product);
+    CHECK(fused(&p, sum) == FAD_OP_add);
+    fad_program_free(&p);
+}
+
+/* ---- Memory ---------------------------------------------------------------------- */
+
+static void
+each_allocation_may_fail(void)
+{
+    fad_program p = {0};
+    int status = -1;
+    unsigned long n = 1;
+    record_random(&p, 200);
+    for (; status < 0 && n < 100; n++) {
+        fad_schedule s = {0};
+        fad_memory_fail_from(n);
+        status = fad_schedule_make(&p, &s);
+        fad_memory_fail_from(0);
+        CHECK(status == 0 ? is_sound(&s) : s.steps == NULL && s.n_slots == 0);
+        fad_schedule_free(&s);
+    }
+    CHECK(status == 0 && n > 10 && p.n_instructions == 200);
+    fad_program_free(&p);
+}
+
+/* ---- All of them ----------------------------------------------------------------- */
+
+static const test tests[] = {
+    TEST(a_schedule_gives_the_bits_of_the_replay),
+    TEST(equal_opcodes_run_together),
+    TEST(a_long_chain_needs_few_slots),
+    TEST(outputs_may_be_anything),
+    TEST(products_and_negations_fuse),
+    TEST(what_is_used_again_is_not_fused),
+    TEST(each_allocation_may_fail),
+};
+
+int
+main(void)
+{
+    return run_tests(tests, LENGTH(tests));
+}
