@@ -33,19 +33,18 @@ fad_tape_take(void)
     return tape;
 }
 
-/* A tape keeps its arena from use to use; after eight uses that needed less than an eighth
-   of a large one, it gives back what exceeds twice the last need. */
+/* A tape keeps its arena; when it has asked eight times for less than an eighth of a large
+   one, it gives back the rest. */
 static void
-shrink_when_calm(fad_tape *tape)
+shrink_when_calm(fad_tape *tape, uint32_t wanted)
 {
-    if (tape->capacity <= SHRINK_BELOW || tape->peak >= tape->capacity / 8) {
+    if (tape->capacity <= SHRINK_BELOW || wanted >= tape->capacity / 8) {
         tape->n_calm = 0;
         return;
     }
     if (++tape->n_calm < 8)
         return;
     tape->n_calm = 0;
-    uint32_t wanted = 2 * tape->peak > MIN_LIMIT ? 2 * tape->peak : MIN_LIMIT;
     fad_node *nodes = fad_memory_resize(tape->nodes, wanted * sizeof *nodes);
     if (nodes == NULL)
         return;
@@ -61,7 +60,7 @@ fad_tape_reset(fad_tape *tape)
 {
     if (tape->peak < tape->n_nodes)
         tape->peak = tape->n_nodes;
-    shrink_when_calm(tape);
+    shrink_when_calm(tape, tape->peak < MIN_LIMIT / 2 ? MIN_LIMIT : 2 * tape->peak);
     tape->epoch++;
     tape->n_nodes = tape->n_pinned = tape->n_odd = tape->peak = 0;
     tape->last_input = FAD_NO_NODE;
@@ -114,6 +113,7 @@ fad_tape_renew_limit(fad_tape *tape, uint32_t n_more, uint64_t n_holders)
         wanted = MIN_LIMIT;
     if (wanted > FAD_MAX_NODES)
         wanted = FAD_MAX_NODES;
+    shrink_when_calm(tape, (uint32_t)wanted);
     if (fad_tape_reserve(tape, wanted) < 0) {
         /* Not that much, then as much as is needed now. */
         if (fad_tape_reserve(tape, needed) < 0)

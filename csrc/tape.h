@@ -43,7 +43,7 @@ typedef struct fad_tape {
     fad_node *nodes;
     uint32_t n_nodes;
     uint32_t limit;       /* who would record past it makes room first; 0 while busy */
-    uint32_t epoch;       /* odd ones out: an id of another epoch is stale */
+    uint32_t epoch;       /* an id that was made in another epoch is stale */
     uint32_t capacity;    /* of nodes; limit <= capacity */
     double *adjoints;
     uint32_t n_adjoints;  /* capacity of adjoints */

@@ -192,7 +192,9 @@ is_on(const var_object *var, const fad_tape *tape)
 static COLD void
 collect(fad_tape *tape)
 {
-    if (tape->n_nodes == 0 || tape->busy || tape->outer != NULL || fad_tape_begin_collection(tape) < 0)
+    if (tape->n_nodes == 0 || tape->busy || tape->outer != NULL)
+        return; /* an outer tape's side table goes by ids */
+    if (fad_tape_begin_collection(tape) < 0)
         return;
     FOR_EACH_VAR_ON(tape, var)
         fad_tape_mark(tape, var->id);
@@ -252,6 +254,7 @@ collect_if_wasteful(fad_tape *tape)
     collect(tape);
     tape->patience = tape->n_freed >= tape->n_nodes ? 0 : 2 * (cost + tape->patience);
     tape->waste = 0;
+    (void)fad_tape_renew_limit(tape, 1, n_slots); /* lower, if anything: cannot fail */
 }
 
 /* ---- Lists of floats: what most arguments and gradients are -------------------------- */

@@ -368,7 +368,7 @@ def test_an_ordinary_loop_runs_in_constant_memory(loop):
     values = [0.1, 0.2, 0.3, 0.4, 0.5]
     p = [Var(x) for x in values]
     step = loop(p)
-    for _ in range(300):
+    for _ in range(1000):
         step()
     begin, vars_at_begin = _core.thread_stats(), _core.live_vars()
     for _ in range(1500):
