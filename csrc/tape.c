@@ -65,7 +65,7 @@ fad_tape_reset(fad_tape *tape)
     tape->n_nodes = tape->n_pinned = tape->n_odd = tape->peak = 0;
     tape->last_input = FAD_NO_NODE;
     tape->waste = tape->patience = 0;
-    tape->n_freed = tape->nests = 0;
+    tape->n_freed = tape->nests = tape->strict = 0;
 }
 
 void

@@ -60,6 +60,7 @@ typedef struct fad_tape {
     uint64_t opened;      /* order of opening: the later tape is nested in the earlier */
     uint32_t nests;       /* the binding's: whether values may be of outer tapes, */
     void *outer;          /* and what it keeps then; NULL until that happens */
+    uint32_t strict;      /* the binding's: whether losing a derivative is an error */
     void *program;        /* the binding's: what records instructions instead of nodes */
     uint64_t *marks;      /* during a collection: a bit for each node */
     uint32_t *n_marks_before; /* during a collection: in the words before each */

@@ -1,7 +1,7 @@
 """fastad differentiates ordinary Python: exact derivatives of scalar code, on a C tape."""
 
 from fastad import errors, functions, math
-from fastad._core import Dual, Program, Tape, Var
+from fastad._core import Dual, Program, Tape, Var, stop_gradient
 from fastad.derivatives import derivative, grad, jvp, value_and_grad, vjp
 from fastad.explanation import explain
 from fastad.functions import *  # noqa: F403
@@ -28,6 +28,7 @@ __all__ = [
     "sparse_hessian",
     "sparse_jacobian",
     "sparsity",
+    "stop_gradient",
     "value_and_grad",
     "vjp",
     *functions.__all__,

@@ -97,6 +97,7 @@ cdef class Number:
     @property
     def value(self):
         """The plain float.  It can be read for ever."""
+        check_kept(self, ".value")
         return self._value
 
     # -- arithmetic: each one line, the work is in _operations.h
@@ -142,36 +143,18 @@ cdef class Number:
     # -- comparisons, by value; hashing, by identity
 
     def __richcmp__(self, other, int op):
-        cdef double x = self._value, y = 0.0
-        if type(other) is Var:
-            y = (<Var>other)._value
-        elif type(other) is Dual:
-            y = (<Dual>other)._value
-        elif PyFloat_Check(other):
-            y = PyFloat_AS_DOUBLE(other)
-        elif is_small_int(other, &y):
-            pass
-        elif isinstance(other, numbers.Real) or is_numpy_bool(other):
-            return PyObject_RichCompare(x, other, op)  # exact, also for huge ints
-        else:
-            return NotImplemented
-        if op == Py_LT:
-            return x < y
-        if op == Py_LE:
-            return x <= y
-        if op == Py_EQ:
-            return x == y
-        if op == Py_NE:
-            return x != y
-        if op == Py_GT:
-            return x > y
-        return x >= y
+        result = compared(self._value, other, op)
+        if op == Py_EQ and result is True or op == Py_NE and result is False:
+            check_equality(self, other)
+        return result
 
     def __hash__(self):
         # By value, functools.lru_cache would hand one number's derivative to another.
         return Py_HashPointer(<void *>self)
 
     def __bool__(self):
+        if self._value == 0.0:
+            check_equality(self, 0.0)
         return self._value != 0.0
 
     # -- conversions: to int as floats do, to float never in silence
@@ -183,24 +166,31 @@ cdef class Number:
         )
 
     def __int__(self):
+        check_kept(self, "int()")
         return int(self._value)
 
     def __trunc__(self):
+        check_kept(self, "math.trunc()")
         return int(self._value)
 
     def __floor__(self):
+        check_kept(self, "math.floor()")
         return math.floor(self._value)
 
     def __ceil__(self):
+        check_kept(self, "math.ceil()")
         return math.ceil(self._value)
 
     def __round__(self, ndigits=None):
         if ndigits is None:
+            check_kept(self, "round()")
             return round(self._value)
         return step(self, round(self._value, ndigits))
 
     def is_integer(self):
         """Whether the value is an integer."""
+        if self._value.is_integer():
+            check_kept(self, "is_integer()")
         return self._value.is_integer()
 
     def conjugate(self):
@@ -402,6 +392,34 @@ cdef class Dual(Number):
         return tangents[0] if self.n == 1 else tuple(tangents)
 
 
+cdef object compared(double x, other, int op):
+    """What a float of that value answers."""
+    cdef double y = 0.0
+    if type(other) is Var:
+        y = (<Var>other)._value
+    elif type(other) is Dual:
+        y = (<Dual>other)._value
+    elif PyFloat_Check(other):
+        y = PyFloat_AS_DOUBLE(other)
+    elif is_small_int(other, &y):
+        pass
+    elif isinstance(other, numbers.Real) or is_numpy_bool(other):
+        return PyObject_RichCompare(x, other, op)  # exact, also for huge ints
+    else:
+        return NotImplemented
+    if op == Py_LT:
+        return x < y
+    if op == Py_LE:
+        return x <= y
+    if op == Py_EQ:
+        return x == y
+    if op == Py_NE:
+        return x != y
+    if op == Py_GT:
+        return x > y
+    return x >= y
+
+
 cdef inline bint is_small_int(object x, double *value) except -1:
     """Whether x is an int that a double holds exactly."""
     cdef int overflow = 0
@@ -445,6 +463,7 @@ cdef bint raises_on_nan(object on_nan) except -1:
     raise ValueError(f"on_nan={short(on_nan)}: it must be 'warn' or 'raise'")
 
 
+include "_strict.pxi"
 include "_slow_paths.pxi"
 include "_containers.pxi"
 include "_tapes.pxi"

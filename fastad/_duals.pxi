@@ -95,14 +95,14 @@ cdef list nested_tangents(list arguments, list partials):
 
 # ---- One call in forward mode -----------------------------------------------------------------
 
-def pushforward(f, tuple primals, tuple tangents, dict kwargs):
+def pushforward(f, tuple primals, tuple tangents, dict kwargs, bint strict=False):
     """(value, tangent) of one call of f, each in the shape of its result."""
     cdef fad_tape *level = take_tape()
     try:
         lifted = [
             with_tangent(level, x, tangent) for x, tangent in zip(primals, tangents)
         ]
-        return split(level, f(*lifted, **kwargs), f)
+        return split(level, call_on_level(level, strict, f, lifted, kwargs), f)
     finally:
         give_tape(level)
 

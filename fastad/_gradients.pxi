@@ -10,8 +10,9 @@ cdef class Recipe:
     cdef bint one       # argnums was a single int
     cdef bint has_aux
     cdef bint raises
+    cdef bint strict
 
-    def __cinit__(self, f, argnums, has_aux, on_nan):
+    def __cinit__(self, f, argnums, has_aux, on_nan, strict=False):
         if not callable(f):
             raise ArgumentError(f"{short(f)}, {a_type(f)}, is not a function")
         self.f = f
@@ -26,6 +27,7 @@ cdef class Recipe:
             raise ArgumentError(f"argnums={short(argnums)} names an argument twice")
         self.has_aux = has_aux
         self.raises = raises_on_nan(on_nan)
+        self.strict = strict
 
 
 def value_and_gradient(Recipe recipe, tuple args, dict kwargs):
@@ -38,7 +40,7 @@ def value_and_gradient(Recipe recipe, tuple args, dict kwargs):
     try:
         tape.nests = 1
         lifted = lift(tape, recipe, args, shapes)
-        y = recipe.f(*lifted, **kwargs)
+        y = call_on_level(tape, recipe.strict, recipe.f, lifted, kwargs)
         if recipe.has_aux:
             y, aux = value_and_aux(recipe.f, y)
             aux = plain(aux, tape)
@@ -55,6 +57,15 @@ def value_and_gradient(Recipe recipe, tuple args, dict kwargs):
         return y, tuple([(<Shape>shape).fill(gradient, &place) for shape in shapes])
     finally:
         give_tape(tape)
+
+
+cdef object call_on_level(fad_tape *tape, bint strict, f, list args, dict kwargs):
+    """f on numbers of the tape, or level of Duals; strict only while it runs."""
+    tape.strict = strict
+    try:
+        return f(*args, **kwargs)
+    finally:
+        tape.strict = False
 
 
 cdef list lift(fad_tape *tape, Recipe recipe, tuple args, list shapes):

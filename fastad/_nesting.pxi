@@ -208,6 +208,7 @@ cdef object partial_rule(int op, Py_ssize_t k):
                 rule = Rule()
                 rule.op = <fad_opcode><int>opcode
                 rule_functions[name] = rule
+            rule_functions["plain"] = stop_gradient
         cell = fad_op_rows[op].partials[k].decode()
         partial_rules[op, k] = compile_cell(cell, rule_functions)
     return partial_rules[op, k]

@@ -22,7 +22,7 @@ cdef class Recording:
         self.arguments = []
         self.outputs = []
         lifted = lift(self.tape, recipe, args, self.arguments)
-        y = recipe.f(*lifted, **kwargs)
+        y = call_on_level(self.tape, recipe.strict, recipe.f, lifted, kwargs)
         self.result = take_result_apart(y, self.outputs, recipe.f)
         for output in self.outputs:
             if is_ours(output):

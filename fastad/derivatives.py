@@ -8,7 +8,7 @@ from fastad.errors import ArgumentError
 __all__ = ["derivative", "grad", "jvp", "value_and_grad", "vjp"]
 
 
-def value_and_grad(f, argnums=0, has_aux=False, *, on_nan="warn"):
+def value_and_grad(f, argnums=0, has_aux=False, *, on_nan="warn", strict=False):
     """The function that returns the value of `f` and its gradient, in reverse mode.
 
     Parameters
@@ -25,6 +25,11 @@ def value_and_grad(f, argnums=0, has_aux=False, *, on_nan="warn"):
         place of Vars.
     on_nan : {"warn", "raise"}
         What happens where the gradient is not defined; see `Var.backward`.
+    strict : bool
+        Raise an error where `f` loses a derivative: where a number that is differentiated
+        becomes a plain one (``.value``, ``int()``, ``round()``, `math.floor`), or a branch may
+        depend on it at one point only (an ``==`` that holds). Where this is meant,
+        `fastad.stop_gradient` says so.
 
     Returns
     -------
@@ -39,6 +44,8 @@ def value_and_grad(f, argnums=0, has_aux=False, *, on_nan="warn"):
         (a TypeError) for an argument that cannot be differentiated.
     ResultError
         (a TypeError) if `f` returns something else than one number.
+    LostDerivativeError
+        (a TypeError) if `strict` and a derivative is lost; the traceback shows where.
 
     Examples
     --------
@@ -56,7 +63,7 @@ def value_and_grad(f, argnums=0, has_aux=False, *, on_nan="warn"):
     >>> [round(x, 4) for x in result.x.tolist()]
     [1.0, 1.0]
     """
-    recipe = _core.Recipe(f, argnums, has_aux, on_nan)
+    recipe = _core.Recipe(f, argnums, has_aux, on_nan, strict)
 
     @functools.wraps(f)
     def value_and_gradient(*args, **kwargs):
@@ -65,7 +72,7 @@ def value_and_grad(f, argnums=0, has_aux=False, *, on_nan="warn"):
     return value_and_gradient
 
 
-def grad(f, argnums=0, has_aux=False, *, on_nan="warn"):
+def grad(f, argnums=0, has_aux=False, *, on_nan="warn", strict=False):
     """The function that returns the gradient of `f`: `value_and_grad` without the value.
 
     Returns
@@ -82,7 +89,7 @@ def grad(f, argnums=0, has_aux=False, *, on_nan="warn"):
     >>> grad(lambda x, y: x * y, argnums=(0, 1))(3.0, 4.0)
     (4.0, 3.0)
     """
-    recipe = _core.Recipe(f, argnums, has_aux, on_nan)
+    recipe = _core.Recipe(f, argnums, has_aux, on_nan, strict)
 
     @functools.wraps(f)
     def gradient(*args, **kwargs):
@@ -92,7 +99,7 @@ def grad(f, argnums=0, has_aux=False, *, on_nan="warn"):
     return gradient
 
 
-def jvp(f, primals, tangents):
+def jvp(f, primals, tangents, *, strict=False):
     """The value of `f` and its derivative in one direction, in forward mode.
 
     Parameters
@@ -104,6 +111,8 @@ def jvp(f, primals, tangents):
         The arguments of `f`.
     tangents : sequence
         The direction: for each argument something of the same shape.
+    strict : bool
+        Raise an error where `f` loses a derivative; see `value_and_grad`.
 
     Returns
     -------
@@ -130,7 +139,7 @@ def jvp(f, primals, tangents):
         )
     if len(primals) != len(tangents):
         raise ArgumentError(f"{len(primals)} arguments, but {len(tangents)} tangents")
-    return _core.pushforward(f, tuple(primals), tuple(tangents), {})
+    return _core.pushforward(f, tuple(primals), tuple(tangents), {}, strict)
 
 
 def derivative(f):
@@ -157,7 +166,7 @@ def derivative(f):
     return tangent
 
 
-def vjp(f, *primals):
+def vjp(f, *primals, strict=False):
     """The value of `f` and a function that pulls derivatives back, in reverse mode.
 
     Parameters
@@ -166,6 +175,8 @@ def vjp(f, *primals):
         Takes and returns numbers, or lists, tuples, dicts, dataclasses and arrays of them.
     *primals
         The arguments of `f`.
+    strict : bool
+        Raise an error where `f` loses a derivative; see `value_and_grad`.
 
     Returns
     -------
@@ -190,6 +201,6 @@ def vjp(f, *primals):
     >>> pullback([1.0, 0.0]), pullback([0.0, 1.0])
     ((2.0, 6.0), (0.5, -1.5))
     """
-    recipe = _core.Recipe(f, range(len(primals)), False, "warn")
+    recipe = _core.Recipe(f, range(len(primals)), False, "warn", strict)
     recording = _core.Recording(recipe, primals, {})
     return recording.value(), recording.pull_back

@@ -24,6 +24,7 @@ def value_and_grad(  # type: ignore[overload-overlap]
     has_aux: Literal[False] = False,
     *,
     on_nan: _OnNan = "warn",
+    strict: bool = False,
 ) -> Callable[Concatenate[_A, _P], tuple[float, _A]]: ...
 @overload
 def value_and_grad(
@@ -32,6 +33,7 @@ def value_and_grad(
     has_aux: Literal[False] = False,
     *,
     on_nan: _OnNan = "warn",
+    strict: bool = False,
 ) -> Callable[_P, tuple[float, Any]]: ...
 @overload
 def value_and_grad(
@@ -40,6 +42,7 @@ def value_and_grad(
     *,
     has_aux: Literal[True],
     on_nan: _OnNan = "warn",
+    strict: bool = False,
 ) -> Callable[Concatenate[_A, _P], tuple[tuple[float, _Aux], _A]]: ...
 @overload
 def value_and_grad(
@@ -48,6 +51,7 @@ def value_and_grad(
     has_aux: Literal[True],
     *,
     on_nan: _OnNan = "warn",
+    strict: bool = False,
 ) -> Callable[_P, tuple[tuple[float, _Aux], Any]]: ...
 @overload
 def grad(  # type: ignore[overload-overlap]
@@ -56,6 +60,7 @@ def grad(  # type: ignore[overload-overlap]
     has_aux: Literal[False] = False,
     *,
     on_nan: _OnNan = "warn",
+    strict: bool = False,
 ) -> Callable[Concatenate[_A, _P], _A]: ...
 @overload
 def grad(
@@ -64,6 +69,7 @@ def grad(
     has_aux: Literal[False] = False,
     *,
     on_nan: _OnNan = "warn",
+    strict: bool = False,
 ) -> Callable[_P, Any]: ...
 @overload
 def grad(
@@ -72,6 +78,7 @@ def grad(
     *,
     has_aux: Literal[True],
     on_nan: _OnNan = "warn",
+    strict: bool = False,
 ) -> Callable[Concatenate[_A, _P], tuple[_A, _Aux]]: ...
 @overload
 def grad(
@@ -80,15 +87,18 @@ def grad(
     has_aux: Literal[True],
     *,
     on_nan: _OnNan = "warn",
+    strict: bool = False,
 ) -> Callable[_P, tuple[Any, _Aux]]: ...
 def jvp(
     f: Callable[..., _R],
     primals: list[Any] | tuple[Any, ...],
     tangents: list[Any] | tuple[Any, ...],
+    *,
+    strict: bool = False,
 ) -> tuple[_R, _R]: ...
 def derivative(
     f: Callable[Concatenate[float, _P], _R],
 ) -> Callable[Concatenate[float, _P], _R]: ...
 def vjp(
-    f: Callable[..., _R], *primals: Any
+    f: Callable[..., _R], *primals: Any, strict: bool = False
 ) -> tuple[_R, Callable[[_R], tuple[Any, ...]]]: ...

@@ -40,7 +40,7 @@ _ldexp = _core.function("scale2", __name__)
 
 
 def _value(x):
-    return x.value if isinstance(x, _ours) else x
+    return _core.stop_gradient(x) if isinstance(x, _ours) else x
 
 
 def degrees(x, /):
@@ -57,7 +57,7 @@ def frexp(x, /):
     """The mantissa m and the exponent e (an int) with x == m * 2**e and 0.5 <= abs(m) < 1."""
     if not isinstance(x, _ours):
         return _math.frexp(x)
-    _, exponent = _math.frexp(x.value)
+    _, exponent = _math.frexp(_value(x))
     return ldexp(x, -exponent), exponent
 
 
@@ -72,7 +72,7 @@ def ldexp(x, i, /):
     """x * 2**i, for an int i."""
     if not isinstance(x, _ours):
         return _math.ldexp(x, i)
-    _math.ldexp(x.value, i)  # its exceptions
+    _math.ldexp(_value(x), i)  # its exceptions
     return _ldexp(x, max(-5000, min(i, 5000)))
 
 

@@ -44,12 +44,24 @@ class _OperationsAsCalls(ast.NodeTransformer):
     def visit_Call(self, node):
         self.generic_visit(node)
         if node.func.id == "where":
-            return ast.IfExp(*node.args)
+            return ast.IfExp(_plain_condition(node.args[0]), *node.args[1:])
         return node
+
+
+def _plain_condition(node):
+    """x < y becomes plain(x) < plain(y), and x becomes plain(x)."""
+    if not isinstance(node, ast.Compare):
+        return _call("plain", node)
+    sides = [_call("plain", side) for side in (node.left, *node.comparators)]
+    return ast.Compare(sides[0], node.ops, sides[1:])
 
 
 def _call(name, *arguments):
     return ast.Call(ast.Name(name, ast.Load()), list(arguments), [])
+
+
+def _itself(x):
+    return x
 
 
 def compile_cell(cell, functions):
@@ -60,8 +72,9 @@ def compile_cell(cell, functions):
     cell : str
         The text of a partial cell.
     functions : dict
-        A function for each row name that the cell may call.
+        A function for each row name that the cell may call, and `plain` for what a condition
+        compares, if that is to be something else than the number itself.
     """
     tree = ast.parse(f"lambda x=None, y=None, z=None, v=None: {cell}", mode="eval")
     tree = ast.fix_missing_locations(_OperationsAsCalls().visit(tree))
-    return eval(compile(tree, cell, "eval"), {**CONSTANTS, **functions})
+    return eval(compile(tree, cell, "eval"), {**CONSTANTS, "plain": _itself, **functions})

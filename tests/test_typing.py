@@ -62,8 +62,12 @@ assert_type(fastad.jvp(area, (Circle(1.0, 2.0),), (Circle(1.0, 0.0),)), tuple[fl
 fastad.jacobian(lambda x: [x, x * x], mode="forward")(1.0)
 fastad.hessian(area)(Circle(1.0, 2.0))
 fastad.Program(area, Circle(1.0, 2.0)).gradient()
-slope, pullback = fastad.vjp(area, Circle(1.0, 2.0))
+grad(valley, strict=True)([-1.2, 1.0])
+slope, pullback = fastad.vjp(area, Circle(1.0, 2.0), strict=True)
 pullback(1.0)
+
+assert_type(fastad.stop_gradient(Var(1.0)), float)
+assert_type(fastad.stop_gradient([Var(1.0)]), list[Var])
 
 grad(valley)("1")  # arg-type
 grad(valley)(p=[1.0, 2.0])  # call-arg
