@@ -50,6 +50,7 @@ new_dual(double value, fad_tape *tape, uint32_t n)
     if (LIKELY(n == 1 && dual != NULL)) {
         free_duals = (dual_object *)dual->outer;
         n_free_duals--;
+        REVIVE((PyObject *)dual, dual_type);
     } else {
         size_t n_bytes = sizeof(dual_object) + (n - 1) * sizeof(double);
         dual = PyObject_Malloc(n_bytes);
@@ -57,8 +58,8 @@ new_dual(double value, fad_tape *tape, uint32_t n)
             PyErr_NoMemory();
             return NULL;
         }
+        PyObject_Init((PyObject *)dual, dual_type);
     }
-    PyObject_Init((PyObject *)dual, dual_type);
     dual->value = value;
     dual->tape = tape;
     dual->epoch = tape->epoch;

@@ -118,10 +118,18 @@ cdef object with_tangent(fad_tape *level, x, tangent):
             f"the tangent {short(tangent)} must have the shape of its argument {short(x)}"
         )
     innermost(numbers_ + slopes)  # all must be fresh
-    return shape.fill([
-        number_ if is_float(slope, 0.0) else nested_dual(number_, [slope], level)
-        for number_, slope in zip(numbers_, slopes)
-    ], &place)
+    return shape.fill(duals_of(level, numbers_, slopes), &place)
+
+
+cdef list duals_of(fad_tape *level, list numbers_, list slopes):
+    """The numbers, with a Dual in place of each whose slope is not 0."""
+    cdef Py_ssize_t k
+    cdef list lifted = list(numbers_)
+    for k in range(len(slopes)):
+        slope = slopes[k]
+        if not (type(slope) is float and PyFloat_AS_DOUBLE(slope) == 0.0):
+            lifted[k] = nested_dual(numbers_[k], [slope], level)
+    return lifted
 
 
 cdef tuple split(fad_tape *level, y, f):
@@ -135,9 +143,10 @@ cdef tuple split(fad_tape *level, y, f):
         if type(x) is Dual and (<Dual>x).tape == level and is_fresh(x):
             numbers_[k] = value_one_level_out(x)
             tangents.append(tangents_of(<Dual>x)[0])
+        elif is_ours(x):
+            check_fresh(x)
+            tangents.append(0.0)
         else:
-            if is_ours(x):
-                check_fresh(x)
             tangents.append(0.0)
     return shape.fill(numbers_, &at_value), shape.fill(tangents, &at_tangent)
 

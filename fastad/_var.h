@@ -65,6 +65,13 @@ static struct {
     PyObject *out_of_memory;
 } errors;
 
+/* Makes an object of a freed one, whose header still names its type. */
+#if defined(Py_GIL_DISABLED) || defined(Py_TRACE_REFS) || defined(Py_REF_DEBUG)
+#define REVIVE(object, type) PyObject_Init(object, type)
+#else
+#define REVIVE(object, type) ((void)(type), (object)->ob_refcnt = 1)
+#endif
+
 #define IS_VAR(object) (Py_TYPE(object) == var_type)
 #define AS_VAR(object) ((var_object *)(object))
 
@@ -123,11 +130,7 @@ new_var(double value, fad_tape *tape, uint32_t id)
 {
     var_object *var = free_slots;
     free_slots = var->link;
-#if defined(Py_GIL_DISABLED) || defined(Py_TRACE_REFS) || defined(Py_REF_DEBUG)
-    PyObject_Init((PyObject *)var, var_type);
-#else
-    var->ob_base.ob_refcnt = 1;
-#endif
+    REVIVE((PyObject *)var, var_type);
     var->value = value;
     var->tape = tape;
     var->id = id;
