@@ -59,7 +59,7 @@ def many_digits():
 
 
 @pytest.mark.parametrize(
-    "f, x", FUNCTIONS.items(), ids=lambda v: getattr(v, "__name__", "")
+    ("f", "x"), FUNCTIONS.items(), ids=lambda v: getattr(v, "__name__", "")
 )
 def test_first_order(f, x):
     def g(x):
@@ -82,7 +82,7 @@ def test_first_order(f, x):
 
 
 @pytest.mark.parametrize(
-    "f, x", FUNCTIONS.items(), ids=lambda v: getattr(v, "__name__", "")
+    ("f", "x"), FUNCTIONS.items(), ids=lambda v: getattr(v, "__name__", "")
 )
 def test_second_order(f, x):
     def g(x):
@@ -102,7 +102,7 @@ def test_second_order(f, x):
 
 
 @pytest.mark.parametrize(
-    "f, x", FUNCTIONS.items(), ids=lambda v: getattr(v, "__name__", "")
+    ("f", "x"), FUNCTIONS.items(), ids=lambda v: getattr(v, "__name__", "")
 )
 def test_third_order(f, x):
     """To the first argument, three times, in three ways."""
