@@ -264,12 +264,10 @@ globals().update(vars(row))  # fastad.reference.expit, ...
 
 
 def where(condition, x, y):
-    """x or y: a choice, not an operation. A constant gets an edge of derivative 0."""
+    """x or y: a choice, not an operation. A constant becomes an input."""
     chosen = x if condition else y
-    variables = [operand for operand in (condition, x, y) if type(operand) is Var]
-    if type(chosen) is Var or not variables:
-        return chosen
-    return Var(chosen, [(variables[0], 0.0)])
+    is_constant = type(chosen) is not Var and Var in map(type, (condition, x, y))
+    return Var(chosen) if is_constant else chosen
 
 
 def unit_vector(x):
