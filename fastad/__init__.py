@@ -2,6 +2,7 @@
 
 from fastad import errors, functions, math
 from fastad._core import Dual, Program, Tape, Var, stop_gradient
+from fastad.custom import custom_jvp, custom_vjp
 from fastad.derivatives import derivative, grad, jvp, value_and_grad, vjp
 from fastad.explanation import explain
 from fastad.functions import *  # noqa: F403
@@ -14,6 +15,8 @@ __all__ = [
     "Tape",
     "Var",
     "cost_table",
+    "custom_jvp",
+    "custom_vjp",
     "derivative",
     "errors",
     "explain",

@@ -475,6 +475,7 @@ include "_jacobians.pxi"
 include "_programs.pxi"
 include "_recordings.pxi"
 include "_sparse.pxi"
+include "_custom.pxi"
 include "_rows.pxi"
 
 

@@ -157,6 +157,7 @@ cdef object record_nested(value, list arguments, list partials):
     for k in range(n):
         ids[k] = (<Var>arguments[k]).id
         floats[k] = primal(partials[k])
+        tape.n_odd += not isfinite(floats[k])
     cdef uint32_t id = fad_tape_record_chain(tape, n, ids, floats)
     result = <Var>new_var(primal(value), tape, id)
     if tape.outer != NULL:

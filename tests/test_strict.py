@@ -96,6 +96,9 @@ KEPT = {
     "sets and dicts": lambda x: sum({x, x * 1.0}) * len({x: 1}),
     "sorting": lambda x: sorted([x, 3.0, x * x])[0],
     "stop_gradient": lambda x: x * int(stop_gradient(x)) * (stop_gradient(x) == 2.0),
+    "a function with a rule": lambda x: fastad.custom_vjp(
+        lambda x: x * int(x), lambda value, x: lambda seed: seed * stop_gradient(x)
+    )(x),
     "other numbers": lambda x: (
         x * Var(3.0).value * int(Dual(2.0, 1.0)) * (Var(1.0) == 1.0)
     ),

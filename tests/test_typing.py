@@ -15,6 +15,7 @@ STUBBED = [path.stem for path in Path(fastad.__file__).parent.glob("*.pyi")]
 TYPED = """\
 import math as standard_math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,9 +67,19 @@ grad(valley, strict=True)([-1.2, 1.0])
 slope, pullback = fastad.vjp(area, Circle(1.0, 2.0), strict=True)
 pullback(1.0)
 
+@fastad.custom_vjp
+def product(x: float, circle: Circle) -> float:
+    return x * area(circle)
+
+@product.rule
+def _(value: Any, x: Any, circle: Any) -> Any:
+    return lambda seed: (seed * value / x, seed * area(circle))
+
+assert_type(product(2.0, Circle(1.0, 2.0)), float)
 assert_type(fastad.stop_gradient(Var(1.0)), float)
 assert_type(fastad.stop_gradient([Var(1.0)]), list[Var])
 
+product(2.0)  # call-arg
 grad(valley)("1")  # arg-type
 grad(valley)(p=[1.0, 2.0])  # call-arg
 grad(valley, on_nan="ignore")  # call-overload
