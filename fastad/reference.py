@@ -58,8 +58,7 @@ CALLED |= {name: getattr(operator, name) for name in ("add", "sub", "mul", "neg"
 
 def partials_of(row, functions=CALLED):
     """Return the partials of a row as one function of its arguments and its value v."""
-    rules = [compile_cell(cell, functions) for cell in row.partials]
-    return lambda *x, v: [rule(*x, v=v) for rule in rules]
+    return compile_cell(f"[{', '.join(row.partials)}]", functions)
 
 
 PARTIALS = {name: partials_of(row) for name, row in ROWS.items()}
