@@ -133,7 +133,9 @@ def jvp(f, primals, tangents, *, strict=False):
     >>> jvp(lambda x, y: [x * y, x / y], (6.0, 2.0), (1.0, 0.0))
     ([12.0, 3.0], [2.0, 0.5])
     """
-    if not isinstance(primals, (list, tuple)) or not isinstance(tangents, (list, tuple)):
+    if not isinstance(primals, (list, tuple)) or not isinstance(
+        tangents, (list, tuple)
+    ):
         raise ArgumentError(
             "jvp takes a tuple of arguments and a tuple of tangents: jvp(f, (x,), (1.0,))"
         )

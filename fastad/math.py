@@ -85,7 +85,9 @@ def nextafter(x, y, /, **steps):
 
 def isclose(a, b, *, rel_tol=1e-09, abs_tol=0.0):
     """Whether a and b are close in value."""
-    return _math.isclose(_value(a), _value(b), rel_tol=_value(rel_tol), abs_tol=_value(abs_tol))
+    return _math.isclose(
+        _value(a), _value(b), rel_tol=_value(rel_tol), abs_tol=_value(abs_tol)
+    )
 
 
 def isfinite(x, /):

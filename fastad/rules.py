@@ -77,4 +77,6 @@ def compile_cell(cell, functions):
     """
     tree = ast.parse(f"lambda x=None, y=None, z=None, v=None: {cell}", mode="eval")
     tree = ast.fix_missing_locations(_OperationsAsCalls().visit(tree))
-    return eval(compile(tree, cell, "eval"), {**CONSTANTS, "plain": _itself, **functions})
+    return eval(
+        compile(tree, cell, "eval"), {**CONSTANTS, "plain": _itself, **functions}
+    )
