@@ -159,7 +159,11 @@ def test_typed_code_that_uses_fastad(tmp_path):
 
 def test_stubs_are_of_what_is_there(tmp_path):
     modules = [f"fastad.{name}" for name in STUBBED]
-    output = mypy("mypy.stubtest", "--concise", *modules, path=tmp_path)
+    config = tmp_path / "mypy.ini"
+    # mypy misunderstands the operators of NumPy before 2.3.
+    config.write_text("[mypy]\ndisable_error_code = misc\n", "utf8")
+    options = ["--concise", "--mypy-config-file", str(config)]
+    output = mypy("mypy.stubtest", *options, *modules, path=tmp_path)
     # What only the Python modules of the package use needs no stub; not every version of
     # mypy knows disjoint bases.
     allowed = (
