@@ -8,12 +8,14 @@ from fastad.explanation import explain
 from fastad.functions import *  # noqa: F403
 from fastad.jacobians import cost_table, hessian, hvp, jacfwd, jacobian, jacrev
 from fastad.sparse import sparse_hessian, sparse_jacobian, sparsity
+from fastad.testing import check_grad
 
 __all__ = [
     "Dual",
     "Program",
     "Tape",
     "Var",
+    "check_grad",
     "cost_table",
     "custom_jvp",
     "custom_vjp",

@@ -70,6 +70,27 @@ cdef class Shape:
             return self.items
         return [a_number_shape] * self.n
 
+    def arrange(self, numbers_):
+        """`fill` for Python: these numbers, as many as it takes."""
+        cdef Py_ssize_t place = 0
+        return self.fill(list(numbers_), &place)
+
+    def places(self, str name=""):
+        """A name for each of the numbers: name[1], name['key'], name.field[0, 2]."""
+        if self.kind == A_NUMBER:
+            return [name]
+        if self.kind == AN_ARRAY:
+            import itertools
+            indices = itertools.product(*map(range, self.prototype))
+            return [f"{name}[{', '.join(map(str, index))}]" for index in indices]
+        keys = range(self.n) if self.keys is None else self.keys
+        form = "{}.{}" if self.kind == A_DATACLASS else "{}[{!r}]"
+        return [
+            place
+            for key, shape in zip(keys, self.shapes())
+            for place in (<Shape>shape).places(form.format(name, key))
+        ]
+
 
 cdef Shape a_number_shape = Shape()
 a_number_shape.kind = A_NUMBER
@@ -120,6 +141,13 @@ cdef Shape take_apart(object x, list numbers_):
             "or array of numbers"
         )
     return shape
+
+
+def taken_apart(x):
+    """The numbers in x and their shape: ``shape.arrange(numbers)`` is like x."""
+    cdef list numbers_ = []
+    cdef Shape shape = take_apart(x, numbers_)
+    return numbers_, shape
 
 
 cdef int take_items(Shape shape, list items, list numbers_) except -1:
