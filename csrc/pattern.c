@@ -90,6 +90,8 @@ inputs_of(walk *w, uint32_t result, uint32_t *inputs)
             inputs[n++] = id;
             continue;
         }
+        if (w->tape->nodes[id].a == id)
+            continue; /* an input that is none of them: its b is a link */
         push(w, w->tape->nodes[id].a);
         push(w, w->tape->nodes[id].b);
     }

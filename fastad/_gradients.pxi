@@ -127,7 +127,10 @@ cdef list gradient_of(Var y, bint raises):
 cdef list take_gradient(fad_tape *tape):
     """The adjoints of the pinned inputs, which are 0 again afterwards."""
     gradient = list_of_floats(tape.adjoints, tape.n_pinned)
-    memset(tape.adjoints, 0, tape.n_pinned * sizeof(double))
+    if tape.last_input == FAD_NO_NODE or tape.last_input < tape.n_pinned:
+        memset(tape.adjoints, 0, tape.n_pinned * sizeof(double))
+    else:
+        clear_inputs(tape)  # also of constants that `where` has chosen
     return gradient
 
 

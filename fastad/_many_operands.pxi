@@ -146,7 +146,7 @@ def dist(p, q, /):
         return value
     if operands.nested:
         return repeated(opcode_of["hypot"], [x - y for x, y in zip(p, q)])
-    unit = unit_vector([a - b for a, b in zip(values[:n], values[n:])])
+    unit = unit_vector([float(a) - float(b) for a, b in zip(values[:n], values[n:])])
     return operands.result(value, lambda k: unit[k] if k < n else -unit[k - n])
 
 
@@ -268,15 +268,7 @@ cdef object constant_like(x, double value):
     check_fresh(x)
     if (<Var>x).tape.program != NULL:
         return constant_instruction((<Var>x).tape, value)
-    # An edge of partial 0 to node 0, which is an input.
-    cdef fad_tape *tape = (<Var>x).tape
-    cdef uint32_t id = 0
-    cdef double partial = 0.0
-    make_room(tape, 1)
-    cdef Var constant
-    constant = <Var>new_var(value, tape, fad_tape_record_chain(tape, 1, &id, &partial))
-    constant.epoch = (<Var>x).epoch
-    return constant
+    return new_input((<Var>x).tape, value)  # that nobody asks for its gradient
 
 
 def with_value(double value, x, y):

@@ -235,9 +235,10 @@ cdef list sweep_nested(fad_tape *tape, dict seeds):
             node = tape.nodes[id]
             partials = of_nodes.get(id)
             pa, pb = (node.pa, node.pb) if partials is None else partials
-            accumulate(adjoints, node.a, adjoint, pa)
-            if node.b != id:
-                accumulate(adjoints, node.b, adjoint, pb)
+            if node.a != <uint32_t>id:  # no constant that `where` has chosen
+                accumulate(adjoints, node.a, adjoint, pa)
+                if node.b != <uint32_t>id:
+                    accumulate(adjoints, node.b, adjoint, pb)
         id -= 1
     return [0.0 if adjoint is None else adjoint for adjoint in adjoints[:n_inputs]]
 

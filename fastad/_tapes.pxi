@@ -176,7 +176,7 @@ cdef int warn_of_absorption() except -1:
 
 cdef bint an_input_is_nan(fad_tape *tape) noexcept:
     cdef uint32_t id = tape.last_input
-    if tape.n_pinned:  # a verb's tape: its inputs are the pinned nodes, and no others
+    if tape.n_pinned:  # a verb's tape: its inputs are the pinned nodes
         for id in range(tape.n_pinned):
             if isnan(tape.adjoints[id]):
                 return True
