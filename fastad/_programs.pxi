@@ -6,8 +6,14 @@
 # path and from there to record_instruction.
 
 
-class NotAProgram(Exception):
+class NotAProgram(ArgumentError):
     """A function's result depends on numbers of an outer level, which no program holds."""
+
+    def __init__(self):
+        super().__init__(
+            "a program holds plain numbers: neither the arguments nor what else the function "
+            "computes with may be a Var or Dual from outside"
+        )
 
 
 @cython.final
@@ -277,10 +283,11 @@ cdef uint32_t id_of(fad_tape *tape, x) except? 0xffffffff:
     """The instruction of x: its own, or that of a constant."""
     cdef Program program = <Program>tape.program
     cdef uint32_t id
-    if type(x) is Var and (<Var>x).tape == tape:
-        return (<Var>x).id
     if is_ours(x):
-        raise NotAProgram()
+        check_fresh(x)
+        if tape_of(x) != tape or type(x) is Dual:
+            raise NotAProgram()
+        return (<Var>x).id
     id = fad_program_append_constant(&program.program, x)
     if id == FAD_NO_ID:
         raise OutOfMemoryError("no memory for more instructions of a program")
@@ -301,7 +308,7 @@ cdef int note_line(Program program, uint32_t id) except -1:
     return 0
 
 
-cdef str HERE = __file__.rpartition("fastad")[0] + "fastad"
+cdef str HERE = __file__[:max(__file__.rfind("/"), __file__.rfind("\\")) + 1]
 
 
 cdef object record_instruction(fad_opcode op, asked_by by, tuple operands, fad_tape *tape):
@@ -390,16 +397,19 @@ cdef class Curvature:
         cdef list slopes = []
         cdef Py_ssize_t k, place = 0
         directions = (direction,) if self.one else direction
+        if not self.one and (
+            not isinstance(direction, (list, tuple)) or len(direction) != len(self.arguments)
+        ):
+            raise ArgumentError(
+                f"the direction {short(direction)} must be a tuple, with one for each argument"
+            )
         for shape, of_argument in zip(self.arguments, directions):
             if not (<Shape>shape).is_like(take_apart(of_argument, slopes)):
                 raise ArgumentError(
                     f"the direction {short(of_argument)} must have the shape of the argument"
                 )
-        if len(slopes) != <Py_ssize_t>self.tape.n_pinned or not are_all_floats(slopes):
-            raise ArgumentError(
-                f"the direction {short(direction)} must have the shape of the arguments, and "
-                "hold plain numbers"
-            )
+        if not are_all_floats(slopes):
+            raise NotAProgram()
         cdef Buffer tangents = Buffer(self.tape.n_nodes)
         tangents.fill(slopes)
         sweep_lanes_forward(self.tape, 1, tangents.numbers)
