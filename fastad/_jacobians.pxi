@@ -107,6 +107,8 @@ cdef Matrix fill_matrix(fad_tape *tape, NodeIds outputs, bint forward, bint care
     cdef uint32_t n_lanes = lanes_for(tape, n_directions)
     cdef Matrix matrix = Matrix(outputs.n, n_inputs)
     cdef Buffer rows = Buffer(<size_t>tape.n_nodes * n_lanes)
+    if n_inputs == 0:  # nor is there any node to sweep over
+        return matrix
     for first in range(0, n_directions, n_lanes):
         if forward:
             columns_by_forward_sweep(tape, outputs, first, n_lanes, rows.numbers, matrix, careful)

@@ -69,10 +69,21 @@ cdef class Recording:
             forward = mode == "forward" or (
                 mode == "auto" and forward_is_cheaper(self.tape, nodes.n)
             )
-            matrix = jacobian_matrix(self.tape, nodes, forward)
-            rows = [matrix.row(k) for k in range(nodes.n)]
+            matrix = fill_matrix(self.tape, nodes, forward, False)
+            if self.tape.n_odd or matrix.has_nan():
+                # Slower, but with the warnings and errors of grad, which several directions
+                # at a time cannot tell from what one of them makes of another's zeros.
+                rows = [self.row(output) for output in self.outputs]
+            else:
+                rows = [matrix.row(k) for k in range(nodes.n)]
         jacobians = in_result_shape(rows, self.result, self.arguments)
         return jacobians[0] if self.one else tuple(jacobians)
+
+    cdef list row(self, output):
+        """The derivatives of one output."""
+        if not self.is_active(output):
+            return [0.0] * self.tape.n_pinned
+        return gradient_of(<Var>output, self.raises)
 
     cdef NodeIds output_nodes(self):
         cdef NodeIds nodes = NodeIds(len(self.outputs))
