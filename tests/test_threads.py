@@ -10,6 +10,7 @@ import sys
 import textwrap
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -403,6 +404,19 @@ def test_tasks_share_a_tape_and_keep_their_variables():
 
 # ---- Processes ----------------------------------------------------------------------
 
+
+def run_python(*args):
+    """A new process, which imports the fastad that is tested here."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(fastad.__file__).parents[1])}
+    return subprocess.run(
+        [sys.executable, *args],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
 can_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 
 
@@ -463,9 +477,7 @@ if __name__ == "__main__":
         with multiprocessing.get_context(method).Pool(2) as pool:
             assert pool.map(work, range(20)) == [work(k) for k in range(20)], method
 """)
-    run = subprocess.run(
-        [sys.executable, program], capture_output=True, text=True, timeout=120
-    )
+    run = run_python(program)
     assert run.returncode == 0, run.stderr
 
 
@@ -553,10 +565,5 @@ ENDS = {
 
 @pytest.mark.parametrize("name", ENDS)
 def test_the_interpreter_ends_in_peace(name):
-    run = subprocess.run(
-        [sys.executable, "-X", "dev", "-c", textwrap.dedent(ENDS[name])],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    run = run_python("-X", "dev", "-c", textwrap.dedent(ENDS[name]))
     assert (run.returncode, run.stderr) == (0, "")
