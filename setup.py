@@ -35,6 +35,7 @@ else:
         "-g0",
         "-ffp-contract=off",  # a*b + c is rounded twice on every machine
         "-fno-math-errno",  # sin(x) and cos(x) become one sincos, sqrt one instruction
+        "-fno-builtin-pow",  # pow(x, -1.0) is not 1/x: their last bits differ
         "-fvisibility=hidden",
     ]
     link_args = []

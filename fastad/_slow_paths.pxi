@@ -14,13 +14,13 @@ cdef void find_python_functions() except *:
     for op in range(<int>FAD_N_OPS):
         name = fad_op_rows[op].name.decode()
         opcode_of[name] = op
-        by_function[op] = getattr(math, name, None)
+        # floor, ceil and trunc of math return ints, the rows floats
+        gives_int = name in ("ceil", "floor", "trunc")
+        by_function[op] = None if gives_int else getattr(math, name, None)
         by_operator[op] = getattr(
             operator, {"div": "truediv"}.get(name, name), None
         ) if name in ("add", "sub", "mul", "div", "floordiv", "mod", "pow", "neg") else None
     by_operator[opcode_of["fabs"]] = abs
-    # The row takes an exponent as a float, math.ldexp as an int.
-    by_function[opcode_of["scale2"]] = lambda x, n: math.ldexp(x, int(n))
 
 
 find_python_functions()

@@ -80,6 +80,7 @@ def points(row, at_most=math.inf):
 # ---- Errors --------------------------------------------------------------------------
 
 UNDEFINED = "NAN"  # as a cell: there is no derivative
+CONSTANT = {"0.0", "1.0", "-1.0", UNDEFINED}
 
 
 def value_errors(row):
@@ -121,9 +122,12 @@ def second_derivatives(row, point):
     value = ON_VARS[row.name](*arguments)
     found = reference.partials_of(row, ON_VARS)(*arguments, v=value)
     for first, derivative in enumerate(found):
-        if not isinstance(derivative, reference.Var) or not math.isfinite(
-            derivative.value
-        ):
+        if row.partials[first] in CONSTANT:
+            continue
+        if not isinstance(derivative, reference.Var):  # the constant arm of a `where`
+            yield from ((first, second, 0.0, 0.0) for second in range(row.arity))
+            continue
+        if not math.isfinite(derivative.value):
             continue
         adjoint = reference.adjoints(derivative)
         size = dict.fromkeys(adjoint, 0.0)
@@ -133,7 +137,7 @@ def second_derivatives(row, point):
                 if size[node] and weight:
                     size[argument] += size[node] * abs(weight)
         for second, argument in enumerate(arguments):
-            if row.partials[second] != UNDEFINED and argument in adjoint:
+            if argument in adjoint and row.partials[second] != UNDEFINED:
                 yield first, second, adjoint[argument], size[argument]
 
 
