@@ -91,10 +91,10 @@ stage() {
         verdict="FAILED ($status)"
         failed=1
     fi
-    # A runner's closing line, without pytest's ruler.
+    # The runners' closing lines, without pytest's ruler.
     local closing
     closing=$(grep -E '^(=+ )?[0-9]+ (passed|failed|skipped|error|deselected).* in [0-9]|^[0-9]+ passed, [0-9]+ failed' \
-        "$log" | tail -n 1 | sed -E 's/^=+ //; s/ =+$//')
+        "$log" | sed -E 's/^=+ //; s/ =+$//' | paste -sd ';')
     summary+=$(printf '%-34s %4d s  %s' "$name" $((SECONDS - begin)) "$verdict${closing:+: $closing}")$'\n'
     return "$status"
 }
