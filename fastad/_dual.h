@@ -134,8 +134,16 @@ is_plain_dual(const dual_object *x)
     return LIKELY(x->epoch == x->tape->epoch && x->outer == NULL);
 }
 
+static inline PyObject *
+unless_nan(dual_object *result, int is_nan)
+{
+    if (UNLIKELY(is_nan))
+        Py_CLEAR(result);
+    return (PyObject *)result;
+}
+
 /* The result of an operation on one Dual; NULL without an exception where the value or the
-   partial is not finite. */
+   partial is not finite, or a tangent is nan: an exact zero may have met an infinity. */
 static inline PyObject *
 dual_of_one(const dual_object *x, double value, double partial)
 {
@@ -144,9 +152,12 @@ dual_of_one(const dual_object *x, double value, double partial)
     dual_object *result = new_dual(value, x->tape, x->n);
     if (UNLIKELY(result == NULL))
         return NULL;
-    for (uint32_t k = 0; k < x->n; k++)
+    int is_nan = 0;
+    for (uint32_t k = 0; k < x->n; k++) {
         result->tangents[k] = partial * x->tangents[k];
-    return (PyObject *)result;
+        is_nan |= isnan(result->tangents[k]);
+    }
+    return unless_nan(result, is_nan);
 }
 
 static inline PyObject *
@@ -157,9 +168,12 @@ dual_of_two(const dual_object *x, const dual_object *y, double value, double px,
     dual_object *result = new_dual(value, x->tape, x->n);
     if (UNLIKELY(result == NULL))
         return NULL;
-    for (uint32_t k = 0; k < x->n; k++)
+    int is_nan = 0;
+    for (uint32_t k = 0; k < x->n; k++) {
         result->tangents[k] = px * x->tangents[k] + py * y->tangents[k];
-    return (PyObject *)result;
+        is_nan |= isnan(result->tangents[k]);
+    }
+    return unless_nan(result, is_nan);
 }
 
 #endif
