@@ -1,7 +1,9 @@
 """Why a derivative is nan, infinite or zero: `explain`."""
 
+import dataclasses
 import linecache
 import math
+import os
 from pathlib import Path
 
 from fastad import _core
@@ -109,7 +111,7 @@ def explain(f, *args):
 def _raised(error):
     """The user's line that an exception came from."""
     trace, place = error.__traceback__, None
-    here = str(Path(__file__).parent)
+    here = str(Path(__file__).parent) + os.sep
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
         if not file.startswith(here) and not file.startswith("fastad/"):
@@ -129,11 +131,11 @@ def _names(args):
         elif isinstance(x, (list, tuple)):
             for k, item in enumerate(x):
                 walk(item, f"{name}[{k}]")
-        elif hasattr(x, "ravel"):
-            names.extend(f"{name}.flat[{k}]" for k in range(x.size))
         elif hasattr(type(x), "__dataclass_fields__"):
-            for field in type(x).__dataclass_fields__:
-                walk(getattr(x, field), f"{name}.{field}")
+            for field in dataclasses.fields(x):
+                walk(getattr(x, field.name), f"{name}.{field.name}")
+        elif getattr(x, "ndim", 0):
+            names.extend(f"{name}.flat[{k}]" for k in range(x.size))
         else:
             names.append(name)
 
