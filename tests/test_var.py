@@ -16,7 +16,7 @@ import numpy
 import pytest
 
 import fastad
-from fastad import Var, errors
+from fastad import Var, _core, errors
 
 INF, NAN = math.inf, math.nan
 
@@ -202,6 +202,30 @@ def test_strangers_of_a_zero_are_left_alone():
     reached.backward()
     for k, x in enumerate(inputs):
         assert x.grad == {5: 0.0, 50: 1.0, 150: 0.0}.get(k)
+
+
+def test_a_constant_that_was_chosen_reaches_nothing():
+    stranger, x = Var(1.0), Var(2.0)
+    (stranger * 5.0 + x * 7.0).backward()
+    for y in (fastad.where(False, x, 3.0), fastad.where(x > 5.0, x, 3.0) * 2.0):
+        y.backward()
+        assert gradients(stranger, x) == [5.0, 7.0]
+        _core.collect()
+        y.backward(INF)
+        assert gradients(stranger, x) == [5.0, 7.0]
+
+
+def test_constants_keep_no_history():
+    x = Var(1.0)
+    state = x
+    for k in range(5000):
+        state = state * 0.5 if k % 10 else fastad.where(True, 1.0, state)
+    _core.collect()
+    y = state * 2.0
+    nodes = _core.thread_stats()["nodes"]
+    del state, y
+    _core.collect()
+    assert nodes - _core.thread_stats()["nodes"] < 20
 
 
 def test_backward_of_an_input_itself():
