@@ -2,6 +2,7 @@
 
 from fastad import errors, functions, math
 from fastad._core import Dual, Program, Tape, Var, stop_gradient
+from fastad.arrays import asarray
 from fastad.custom import custom_jvp, custom_vjp
 from fastad.derivatives import derivative, grad, jvp, value_and_grad, vjp
 from fastad.explanation import explain
@@ -15,6 +16,7 @@ __all__ = [
     "Program",
     "Tape",
     "Var",
+    "asarray",
     "check_grad",
     "cost_table",
     "custom_jvp",
