@@ -97,6 +97,7 @@ cdef list nested_tangents(list arguments, list partials):
 
 def pushforward(f, tuple primals, tuple tangents, dict kwargs, bint strict=False):
     """(value, tangent) of one call of f, each in the shape of its result."""
+    check_function(f)
     cdef fad_tape *level = take_tape()
     try:
         lifted = [

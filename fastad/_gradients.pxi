@@ -13,8 +13,7 @@ cdef class Recipe:
     cdef bint strict
 
     def __cinit__(self, f, argnums, has_aux, on_nan, strict=False):
-        if not callable(f):
-            raise ArgumentError(f"{short(f)}, {a_type(f)}, is not a function")
+        check_function(f)
         self.f = f
         self.one = isinstance(argnums, int)
         try:
@@ -28,6 +27,12 @@ cdef class Recipe:
         self.has_aux = has_aux
         self.raises = raises_on_nan(on_nan)
         self.strict = strict
+
+
+def check_function(f):
+    """ArgumentError if f cannot be called."""
+    if not callable(f):
+        raise ArgumentError(f"{short(f)}, {a_type(f)}, is not a function")
 
 
 def value_and_gradient(Recipe recipe, tuple args, dict kwargs):
