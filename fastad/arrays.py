@@ -32,8 +32,7 @@ def asarray(x, /):
     Examples
     --------
     >>> import numpy
-    >>> from fastad import Var
-    >>> from fastad.arrays import asarray
+    >>> from fastad import Var, asarray
     >>> x = Var(0.0)
     >>> numpy.cos(asarray([x, 0.0])).sum()
     Var(2.0)
