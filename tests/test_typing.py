@@ -160,8 +160,8 @@ def test_typed_code_that_uses_fastad(tmp_path):
 def test_stubs_are_of_what_is_there(tmp_path):
     modules = [f"fastad.{name}" for name in STUBBED]
     config = tmp_path / "mypy.ini"
-    # mypy misunderstands the operators of NumPy before 2.3.
-    config.write_text("[mypy]\ndisable_error_code = misc\n", "utf8")
+    # Not the package itself is checked; and of NumPy before 2.3 mypy reports errors.
+    config.write_text("[mypy]\nignore_errors = True\n", "utf8")
     options = ["--concise", "--mypy-config-file", str(config)]
     output = mypy("mypy.stubtest", *options, *modules, path=tmp_path)
     # What only the Python modules of the package use needs no stub; not every version of
