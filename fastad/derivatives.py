@@ -149,6 +149,11 @@ def derivative(f):
 
     In forward mode: one run, whatever `f` returns, and without memory for the run.
 
+    Raises
+    ------
+    ArgumentError, ResultError
+        (TypeErrors) as `jvp` does.
+
     Examples
     --------
     >>> from fastad import derivative, math
@@ -160,8 +165,15 @@ def derivative(f):
     12.0
     """
 
+    _core.check_function(f)
+
     @functools.wraps(f)
     def tangent(x, /, *args, **kwargs):
+        if hasattr(x, "__len__"):
+            raise ArgumentError(
+                f"derivative takes one number, not {type(x).__name__}: use fastad.grad, "
+                "fastad.jvp or fastad.jacobian"
+            )
         _, slope = _core.pushforward(lambda x: f(x, *args, **kwargs), (x,), (1.0,), {})
         return slope
 
