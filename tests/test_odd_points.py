@@ -9,7 +9,7 @@ import warnings
 
 import numpy as np
 import pytest
-from outcomes import INF, NAN, agrees
+from outcomes import INF, NAN, agrees, is_same_float
 
 import fastad
 from fastad import Var, clip, errors, grad, maximum, minimum, where
@@ -208,7 +208,9 @@ def test_the_gradient_at(f, point, expected):
 
 def test_the_steps_that_are_nodes():
     for step in (fastad.floor, fastad.ceil, fastad.trunc, fastad.rint, fastad.sign):
-        assert agrees(step(Var(2.5)), float(step(2.5)))
+        assert type(step(2.5)) is float
+        assert agrees(step(Var(2.5)), step(2.5))
+        assert is_same_float(step(INF), step(Var(INF)).value)
     for name in ("floor", "ceil", "trunc", "rint"):
         assert type(getattr(Var(2.5), name)()) is Var
     assert agrees(Var(2.5) // 1, 2.0)
@@ -327,6 +329,21 @@ def test_on_nan_is_warn_or_raise():
         grad(abs, on_nan="ignore")
     with pytest.raises(ValueError, match="'warn' or 'raise'"):
         Var(1.0).backward(on_nan=None)
+
+
+def test_a_constant_that_became_a_var_depends_on_nothing():
+    with fastad.Tape() as tape:
+        first, x = tape.var(1.0), tape.var(2.0)
+        (first * 3).backward()
+        (where(True, 5.0, x) * x).backward()
+        assert (first.grad, x.grad) == (3.0, 5.0)
+        second = tape.var(1.0)
+        (where(True, 5.0, second) * second).backward()
+        assert (first.grad, second.grad) == (3.0, 5.0)
+    assert gradient(lambda x, y: y + m.sqrt(where(True, 0.0, x)), (1.0, 2.0)) == (
+        0.0,
+        1.0,
+    )
 
 
 def test_a_node_that_is_not_reached_may_hold_anything():
