@@ -4,6 +4,9 @@
  */
 #include "special.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 /* ---- Powers and norms: where the short form of special.h loses digits ---- */
 
 /*
@@ -79,6 +82,35 @@ double ulp(double x)
         return x;
     const double next = nextafter(x, INFINITY);
     return isinf(next) ? x - nextafter(x, 0.0) : next - x;
+}
+
+/* |x| rounded to a multiple of ten**-n, for n < 0: exact up to 1e22, the largest power of ten
+   that a double holds. */
+static double round_to_tens(double x, int n)
+{
+    const double unit = pow(10.0, -n), size = fabs(x);
+    const double rest = fmod(size, unit), quotient = (size - rest) / unit;
+    const int is_odd = fmod(quotient, 2.0) != 0.0;
+    const int up = rest > unit - rest || (rest == unit - rest && is_odd);
+    if (quotient < 9007199254740992.0)
+        return copysign((up ? quotient + 1.0 : quotient) * unit, x);
+    return copysign(up ? size - rest + unit : size - rest, x);
+}
+
+/* round(x, n) of Python's floats: the digits of x are exact, so printing them rounds the way
+   CPython does (double_round in floatobject.c).  The bounds on n are CPython's. */
+double round_to(double x, double y)
+{
+    char digits[700]; /* 309 before the point, 323 behind it */
+    if (!isfinite(x) || y > 323.0)
+        return x;
+    if (!(y >= -308.0))
+        return y == y ? 0.0 * x : NAN;
+    const int n = (int)y;
+    if (n < 0)
+        return round_to_tens(x, n);
+    snprintf(digits, sizeof digits, "%.*f", n, x);
+    return strtod(digits, NULL);
 }
 
 /* x * 2**y, rounded once; a fraction of y is dropped. */

@@ -40,6 +40,7 @@ double powy_extreme(double x, double y);
 double hypotx_extreme(double x, double y);
 double atan2x_extreme(double x, double y);
 double ulp(double x);
+double round_to(double x, double y);
 double scale2(double x, double y);
 double logit(double p);
 double logaddexp(double x, double y);

@@ -185,7 +185,10 @@ cdef class Number:
         if ndigits is None:
             check_kept(self, "round()")
             return round(self._value)
-        return step(self, round(self._value, ndigits))
+        value = round(self._value, ndigits)  # its exceptions
+        if tape_of(self).program != NULL:
+            return slow(<fad_opcode><int>opcode_of["round_to"], BY_RULE, (self, ndigits))
+        return step(self, value)
 
     def is_integer(self):
         """Whether the value is an integer."""
@@ -294,6 +297,7 @@ cdef class Var(Number):
             (a RuntimeError) if its tape has been closed.
         """
         check_fresh(self)
+        check_has_node(self)
         cdef fad_node *node = &self.tape.nodes[self.id]
         if node.a != self.id:
             raise NotAnInputError(
@@ -336,6 +340,7 @@ cdef class Var(Number):
         if not number(seed, &adjoint):
             raise ArgumentError(f"seed={short(seed)}: the seed must be a real number")
         check_fresh(self)
+        check_has_node(self)
         if self.tape.outer != NULL:
             raise MixedTapesError(
                 f"{self!r} depends on Vars of an outer tape, which backward would not reach: "
@@ -438,6 +443,15 @@ cdef int check_fresh(x) except -1:
         f"{x!r} belongs to a computation that has ended: only its .value can still be read. It "
         "must not leave the function that fastad differentiates, nor outlive its Tape"
     )
+
+
+cdef int check_has_node(Var x) except -1:
+    if x.tape.program != NULL:
+        raise NotAnInputError(
+            f"{x!r} belongs to a function that is being recorded as a program, which has no "
+            "gradients yet: differentiate with fastad.grad"
+        )
+    return 0
 
 
 def short(x):

@@ -155,11 +155,13 @@ cdef void rows_by_backward_sweep(
     memset(adjoints, 0, n_inputs * n_lanes * sizeof(double))
 
 
-cdef int sweep_lanes_forward(fad_tape *tape, uint32_t n_lanes, double *tangents) except -1:
+cdef int sweep_lanes_forward(
+    fad_tape *tape, uint32_t n_lanes, double *tangents, bint careful
+) except -1:
     """Tangents of all nodes from those of the inputs."""
     if tape.n_nodes:
         with nogil:
-            fad_sweep_forward_many(tape, tape.n_nodes - 1, n_lanes, tangents, tape.n_odd != 0)
+            fad_sweep_forward_many(tape, tape.n_nodes - 1, n_lanes, tangents, careful)
     return 0
 
 

@@ -50,6 +50,27 @@ cdef object repeated(int op, items):
     return result
 
 
+cdef object compensated_sum(terms):
+    """The sum with what each addition has rounded away, which has no derivative (Knuth's
+    TwoSum): where fsum cannot be one operation."""
+    total, lost = 0.0, 0.0
+    for term in terms:
+        augmented = total + term
+        back = augmented - total
+        lost = lost + ((total - (augmented - back)) + (term - back))
+        total = augmented
+    return total + lost
+
+
+cdef list terms_of_products(p, q):
+    """Each product as its rounded value and, by fma, what was rounded away."""
+    cdef list terms = []
+    for x, y in zip(p, q):
+        product = x * y
+        terms += [product, apply(<fad_opcode><int>opcode_of["fma"], BY_FUNCTION, (x, y, -product))]
+    return terms
+
+
 def fsum(seq, /):
     """The sum of the numbers in seq, rounded once.
 
@@ -66,7 +87,7 @@ def fsum(seq, /):
     if not operands.arguments:
         return value
     if operands.nested:
-        return repeated(FAD_OP_add, seq)
+        return compensated_sum(seq)
     return operands.result(value, lambda k: 1.0)
 
 
@@ -90,7 +111,7 @@ def sumprod(p, q, /):
     if not operands.arguments:
         return value
     if operands.nested:
-        return repeated(FAD_OP_add, [x * y for x, y in zip(p, q)])
+        return compensated_sum(terms_of_products(p, q))
     return operands.result(value, lambda k: float(values[k + n if k < n else k - n]))
 
 
@@ -275,7 +296,7 @@ def with_value(double value, x, y):
     """A result of that value whose derivative to x is 1 and to y is 0."""
     cdef Operands operands = Operands((x, y))
     if operands.nested:
-        return x + (value - primal(x)) if is_ours(x) else step(y, value)
+        return x + (value - primal(x)) if is_ours(x) else step(y, value)  # a few steps
     return operands.result(value, lambda k: 1.0 if k == 0 else 0.0)
 
 

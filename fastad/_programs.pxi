@@ -412,7 +412,7 @@ cdef class Curvature:
             raise NotAProgram()
         cdef Buffer tangents = Buffer(self.tape.n_nodes)
         tangents.fill(slopes)
-        sweep_lanes_forward(self.tape, 1, tangents.numbers)
+        sweep_lanes_forward(self.tape, 1, tangents.numbers, self.tape.n_odd != 0)
         product = [
             0.0 if self.gradient.ids[k] == FAD_NO_NODE
             else tangents.numbers[self.gradient.ids[k]]

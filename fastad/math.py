@@ -37,6 +37,7 @@ globals().update({name: _core.function(name, __name__) for name in _ROWS})
 
 _ours = (_core.Var, _core.Dual)
 _ldexp = _core.function("scale2", __name__)
+_nextafter = _core.function("nextafter", __name__)
 
 
 def _value(x):
@@ -80,6 +81,8 @@ def nextafter(x, y, /, **steps):
     """The next float after x towards y; from Python 3.12 on `steps` floats further."""
     if not isinstance(x, _ours) and not isinstance(y, _ours):
         return _math.nextafter(x, y, **steps)
+    if not steps:
+        return _nextafter(x, y)
     return _core.with_value(_math.nextafter(_value(x), _value(y), **steps), x, y)
 
 

@@ -60,6 +60,9 @@ FORMULAS = {
     "copysign": lambda x, y: abs(x) if y >= 0 else -abs(x),
     "trunc": whole,
     "rint": mp.nint,
+    "round_to": lambda x, y: mp.mpf(
+        x if y > 323 else 0 if y < -308 else round(float(x), int(y))
+    ),
     "scale2": lambda x, y: mp.ldexp(x, int(y)),
     "nextafter": lambda x, y: x + mpf(math.nextafter(x, y)) - mpf(float(x)),
     "ulp": lambda x: mpf(math.ulp(x)),
