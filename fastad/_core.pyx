@@ -48,7 +48,7 @@ cdef extern from "Python.h":
     PyObject *PyThreadState_GetDict()  # borrowed
     double PyLong_AsDouble(object) except? -1.0
     Py_hash_t Py_HashPointer "_Py_HashPointer"(const void *)
-    int Py_EnterRecursiveCall(const char *) except -1
+    int Py_EnterRecursiveCall(const char *) except *  # 1 or -1, as the version has it
     void Py_LeaveRecursiveCall()
     void Py_DECREF(object)
     void Py_INCREF(object)

@@ -143,7 +143,14 @@ cdef object plain(x, fad_tape *tape):
     """x with values in place of Vars of the tape, in containers too."""
     if type(x) is Var:
         return value_one_level_out(x) if belongs(<Var>x, tape) else x
-    kind = type(x)
+    Py_EnterRecursiveCall(" in nested containers")
+    try:
+        return plain_container(x, type(x), tape)
+    finally:
+        Py_LeaveRecursiveCall()
+
+
+cdef object plain_container(x, kind, fad_tape *tape):
     if kind is list:
         return [plain(item, tape) for item in x]
     if isinstance(x, tuple):

@@ -1023,6 +1023,29 @@ def test_containers_a_few_hundred_deep(name):
     )
 
 
+@pytest.mark.parametrize("name", DEEP)
+def test_bottomless_containers(name):
+    """A RecursionError, and no crash."""
+    x = nest(DEEP[name], 2.0)
+    with pytest.raises(RecursionError):
+        grad(lambda p: 1.0)(x)
+    with pytest.raises(RecursionError):
+        grad(lambda y: (y, nest(DEEP[name], y)), has_aux=True)(3.0)
+    with pytest.raises(errors.ResultError):
+        grad(lambda y: x if type(x) is not dict else [x])(3.0)
+    assert grad(lambda x: x * x)(3.0) == 6.0
+
+
+def test_containers_of_themselves():
+    endless = [1.0]
+    endless.append(endless)
+    with pytest.raises(RecursionError):
+        grad(lambda p: p[0])(endless)
+    with pytest.raises(RecursionError):
+        grad(lambda x: (x, endless), has_aux=True)(3.0)
+    endless.clear()
+
+
 class Hostile(Exception):
     pass
 
