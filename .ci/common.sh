@@ -11,6 +11,7 @@ tree=$scratch/tree
 cc=${CC:-$(command -v cc || command -v gcc || command -v clang)}
 unset PYTHONPATH PYTHONHOME VIRTUAL_ENV
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_QUIET=2
+export PYTEST_ADDOPTS="--durations=10 --durations-min=1"
 
 # The warnings that are errors, and those that Cython's generated C cannot avoid.
 strict="-Werror -Wall -Wextra -Wno-unused-parameter -Wno-unused-function -Wno-sign-compare \
