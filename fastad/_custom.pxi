@@ -66,7 +66,9 @@ cdef class CustomCall:
         cdef fad_tape *level = tape_of(self.inner)
         cdef Py_ssize_t place = 0, k
         if type(self.inner) is Var and level.program != NULL:
-            raise NotAProgram()
+            raise NotAProgram(
+                f"{self.name} has a rule of its own: a program of operations cannot hold it"
+            )
         self.active = [
             k for k in range(len(self.numbers))
             if is_ours(self.numbers[k]) and tape_of(self.numbers[k]) == level
@@ -86,6 +88,8 @@ cdef class CustomCall:
         """What the rule, or the function it made, returns."""
         try:
             return function(*args, **kwargs)
+        except NotAProgram:
+            raise
         except TypeError as error:
             if innermost(self.numbers_outside()) is None:
                 raise

@@ -7,13 +7,14 @@
 
 
 class NotAProgram(ArgumentError):
-    """A function's result depends on numbers of an outer level, which no program holds."""
+    """A function computes with what no program holds, such as numbers of an outer level."""
 
-    def __init__(self):
-        super().__init__(
-            "a program holds plain numbers: neither the arguments nor what else the function "
-            "computes with may be a Var or Dual from outside"
-        )
+    def __init__(
+        self,
+        message="a program holds plain numbers: neither the arguments nor what else the "
+        "function computes with may be a Var or Dual from outside",
+    ):
+        super().__init__(message)
 
 
 @cython.final

@@ -98,9 +98,7 @@ def explain(f, *args):
     try:
         program = _core.Program(f, *args, lines=True)
     except _core.NotAProgram:
-        raise ArgumentError(
-            "explain takes plain numbers, and no Vars or Duals"
-        ) from None
+        raise
     except (FastadError, ArithmeticError, ValueError) as error:
         return Explanation(math.nan, [], [_raised(error)])
     if len(program.outputs) != 1:

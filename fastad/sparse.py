@@ -90,14 +90,9 @@ def _run(f, argnums, second, args, kwargs):
             "sparse derivatives are to one argument: argnums must be an int"
         )
     recipe = _core.Recipe(f, argnums, False, "warn")
-    if not second:
-        return _core.Recording(recipe, args, kwargs)
-    try:
+    if second:
         return _core.Curvature(recipe, args, kwargs)
-    except _core.NotAProgram:
-        raise ArgumentError(
-            "sparse derivatives do not nest in others: pass plain numbers"
-        ) from None
+    return _core.Recording(recipe, args, kwargs)
 
 
 def _sparse_verb(f, argnums, sparsity, second):

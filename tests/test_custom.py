@@ -22,6 +22,7 @@ from fastad import (
     errors,
     grad,
     hessian,
+    hvp,
     jacobian,
     jvp,
     math,
@@ -489,6 +490,24 @@ def test_what_is_no_function(kind):
         KINDS[kind](abs, 1.0)
     with pytest.raises(errors.ArgumentError, match="is not a function"):
         KINDS[kind](abs).rule(1.0)
+
+
+@each_kind
+def test_programs_hold_no_rules(kind):
+    """What needs a program says so; what does not, does not record one."""
+    f = with_rule(kind, of_library, lambda v, x, y: (math.cos(x) * y, math.sin(x)))
+    for verb in (fastad.Program, fastad.explain):
+        with pytest.raises(
+            errors.ArgumentError, match="of_library has a rule of its own"
+        ):
+            verb(f, 0.5, 2.0)
+    with pytest.raises(errors.ArgumentError, match="of_library has a rule of its own"):
+        fastad.sparse_hessian(lambda x: f(x[0], x[1]))([0.5, 2.0])
+    matrix = fastad.sparse_jacobian(lambda x: [f(x[0], x[1]), x[1]])([0.5, 2.0])
+    assert matrix.toarray().tolist() == [[2 * math.cos(0.5), math.sin(0.5)], [0.0, 1.0]]
+    assert hvp(lambda x: x * f(x, 2.0))(0.5, 1.0) == derivative(
+        derivative(lambda x: 2 * x * math.sin(x))
+    )(0.5)
 
 
 @each_kind
