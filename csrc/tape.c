@@ -1,6 +1,7 @@
 #include "tape.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "memory.h"
 
@@ -10,6 +11,7 @@ enum {
 };
 
 static fad_tape *pool;
+static fad_tape *busy_tapes;
 static uint64_t n_opened;
 
 fad_tape *
@@ -66,6 +68,7 @@ fad_tape_reset(fad_tape *tape)
     tape->last_input = FAD_NO_NODE;
     tape->waste = tape->patience = 0;
     tape->n_freed = tape->nests = tape->strict = 0;
+    tape->n_collections = 0;
 }
 
 void
@@ -151,14 +154,33 @@ fad_tape_set_busy(fad_tape *tape)
     if (tape->busy++ == 0) {
         tape->saved_limit = tape->limit;
         tape->limit = 0;
+        tape->next_busy = busy_tapes;
+        busy_tapes = tape;
     }
 }
 
 void
 fad_tape_end_busy(fad_tape *tape)
 {
-    if (--tape->busy == 0)
-        tape->limit = tape->saved_limit;
+    if (tape->busy == 0 || --tape->busy > 0)
+        return;
+    fad_tape **place = &busy_tapes;
+    while (*place != tape)
+        place = &(*place)->next_busy;
+    *place = tape->next_busy;
+    tape->limit = tape->saved_limit;
+}
+
+void
+fad_tape_end_all_busy(void)
+{
+    while (busy_tapes != NULL) {
+        fad_tape *tape = busy_tapes;
+        tape->busy = 1;
+        fad_tape_end_busy(tape);
+        if (tape->n_adjoints)
+            memset(tape->adjoints, 0, tape->n_adjoints * sizeof *tape->adjoints);
+    }
 }
 
 int

@@ -52,11 +52,13 @@ typedef struct fad_tape {
     uint32_t n_odd;       /* nodes with a partial that is not finite, at least */
     uint32_t busy;        /* > 0: being swept, without the caller's lock */
     uint32_t saved_limit; /* what limit was before busy */
+    struct fad_tape *next_busy;
     uint32_t peak;        /* largest n_nodes so far in this epoch */
     uint32_t n_calm;      /* uses in a row that needed far less than the capacity */
     uint64_t waste;       /* nodes that sweeps walked over in vain since the last collection */
     uint64_t patience;    /* how much more waste a collection must promise: doubles in vain */
     uint64_t n_collections;
+    uint64_t found_in;    /* the binding's: the last search for holders that found one */
     uint64_t opened;      /* order of opening: the later tape is nested in the earlier */
     uint32_t nests;       /* the binding's: whether values may be of outer tapes, */
     void *outer;          /* and what it keeps then; NULL until that happens */
@@ -94,6 +96,9 @@ size_t fad_tape_bytes(const fad_tape *tape);
 /* While busy, a tape has limit 0: every recording takes the slow path, where it is refused. */
 void fad_tape_set_busy(fad_tape *tape);
 void fad_tape_end_busy(fad_tape *tape);
+
+/* In a forked process, where the threads that were sweeping do not exist. */
+void fad_tape_end_all_busy(void);
 
 /*
  * Collecting, in steps of which only the first can fail:

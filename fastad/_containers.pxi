@@ -28,7 +28,7 @@ cdef class Shape:
             place[0] += 1
             return numbers_[place[0] - 1]
         if self.items is None:
-            if place[0] == 0 and self.n == len(numbers_):
+            if place[0] == 0 and self.n == len(numbers_) > 0:
                 items = numbers_  # the caller has no other use for them
             else:
                 items = numbers_[place[0]:place[0] + self.n]

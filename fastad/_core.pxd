@@ -50,6 +50,7 @@ cdef extern from "tape.h" nogil:
     size_t fad_tape_bytes(const fad_tape *)
     void fad_tape_set_busy(fad_tape *)
     void fad_tape_end_busy(fad_tape *)
+    void fad_tape_end_all_busy()
     uint32_t fad_tape_record_input(fad_tape *)
     uint32_t fad_tape_record_chain(fad_tape *, size_t, const uint32_t *, const double *)
 
@@ -132,6 +133,8 @@ cdef extern from "_operations.h":
     int ensure_room(fad_tape *) except -1
     void collect_tape "collect"(fad_tape *)
     void collect_if_wasteful(fad_tape *)
+    void find_tapes_with_vars()
+    bint tape_has_vars(fad_tape *)
     bint are_all_floats(list)
     list new_inputs(fad_tape *, list)
     list list_of_floats(const double *, Py_ssize_t)

@@ -20,6 +20,7 @@ from libc.string cimport memcpy, memset
 import math
 import numbers
 import operator
+import os
 import sys
 import time
 import warnings
@@ -339,14 +340,15 @@ cdef class Var(Number):
         cdef double adjoint = 0.0
         if not number(seed, &adjoint):
             raise ArgumentError(f"seed={short(seed)}: the seed must be a real number")
-        check_fresh(self)
+        cdef bint adds = accumulate, raises = raises_on_nan(on_nan)
+        check_fresh(self)  # after all that may run somebody's code
         check_has_node(self)
         if self.tape.outer != NULL:
             raise MixedTapesError(
                 f"{self!r} depends on Vars of an outer tape, which backward would not reach: "
                 "use fastad.grad, which nests"
             )
-        backward(self.tape, self.id, adjoint, accumulate, raises_on_nan(on_nan))
+        backward(self.tape, self.id, adjoint, adds, raises)
 
 
 @cython.final
@@ -528,6 +530,8 @@ cdef void set_up() except *:
         method_names.append(encoded)
         add_row_method(<void *>Var, opcode_of[row], encoded)
         add_row_method(<void *>Dual, opcode_of[row], encoded)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=end_sweeps_of_other_threads)
     numbers.Real.register(Var)
     numbers.Real.register(Dual)
 

@@ -15,7 +15,7 @@ cdef class Recipe:
     def __cinit__(self, f, argnums, has_aux, on_nan, strict=False):
         check_function(f)
         self.f = f
-        self.one = isinstance(argnums, int)
+        self.one = hasattr(argnums, "__index__") and not is_array(argnums)
         try:
             self.argnums = tuple([operator.index(k) for k in ((argnums,) if self.one else argnums)])
         except TypeError:
@@ -162,7 +162,7 @@ cdef object plain_container(x, kind, fad_tape *tape):
     return x
 
 
-cdef tuple value_and_aux(f, result):
+cdef object value_and_aux(f, result):
     if isinstance(result, tuple) and len(result) == 2:
         return result
     raise ResultError(

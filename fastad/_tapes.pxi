@@ -9,7 +9,7 @@ cdef fad_tape *orphans = NULL  # tapes of finished threads, whose Vars are still
 
 
 cdef class ThreadTape:
-    """Holds a thread's tape in the thread's dictionary; passes it on when the thread ends."""
+    """Holds a thread's tape in the thread's dictionary; the tape outlives it."""
 
     cdef fad_tape *tape
 
@@ -21,8 +21,8 @@ cdef class ThreadTape:
 
 
 cdef fad_tape *thread_tape() except NULL:
-    """The tape of the running thread, adopted from a finished thread if there is one."""
-    global last_thread_id, last_thread_tape, orphans
+    """The tape of the running thread."""
+    global last_thread_id, last_thread_tape
     cdef uint64_t thread_id = PyThreadState_GetID(PyThreadState_Get())
     if thread_id == last_thread_id:
         return last_thread_tape
@@ -30,12 +30,9 @@ cdef fad_tape *thread_tape() except NULL:
     cdef ThreadTape holder = of_thread.get("fastad tape")
     if holder is None:
         holder = ThreadTape()
-        if orphans != NULL:
-            holder.tape = orphans
-            orphans = orphans.next
-        else:
-            holder.tape = take_tape()
-            holder.tape.opened = 0  # outside of all others
+        recycle_orphans()
+        holder.tape = take_tape()
+        holder.tape.opened = 0  # outside of all others
         of_thread["fastad tape"] = holder
     last_thread_id = thread_id
     last_thread_tape = holder.tape
@@ -43,10 +40,26 @@ cdef fad_tape *thread_tape() except NULL:
 
 
 cdef void make_orphan(fad_tape *tape) noexcept:
-    """Leave the tape to the next new thread, in the same epoch: its Vars stay good."""
+    """Keep the tape for the Vars that are on it."""
     global orphans
     tape.next = orphans
     orphans = tape
+
+
+cdef void recycle_orphans() noexcept:
+    """Give those back to the pool that no Var is on and nobody sweeps."""
+    cdef fad_tape **place = &orphans
+    cdef fad_tape *tape
+    if orphans == NULL:
+        return
+    find_tapes_with_vars()
+    while place[0] != NULL:
+        tape = place[0]
+        if tape.busy or tape_has_vars(tape):
+            place = &tape.next
+        else:
+            place[0] = tape.next
+            give_tape(tape)
 
 
 cdef void give_tape(fad_tape *tape) noexcept:
@@ -114,6 +127,13 @@ cdef object record(double value, list arguments, const double *partials):
         PyMem_Free(ids)
 
 
+# ---- Forks ------------------------------------------------------------------------------
+
+def end_sweeps_of_other_threads():
+    """In a forked process: they will never end by themselves."""
+    fad_tape_end_all_busy()
+
+
 # ---- Sweeps -----------------------------------------------------------------------------
 
 cdef enum:
@@ -157,7 +177,11 @@ cdef int sweep_carefully(fad_tape *tape, uint32_t start, double seed, bint raise
                 "partial, as sqrt has at 0"
             )
         if n_absorbed:
-            warn_of_absorption()
+            fad_tape_set_busy(tape)  # the adjoints are not cleared yet
+            try:
+                warn_of_absorption()
+            finally:
+                fad_tape_end_busy(tape)
     except BaseException:
         clear_inputs(tape)
         raise

@@ -260,6 +260,26 @@ collect_if_wasteful(fad_tape *tape)
     (void)fad_tape_renew_limit(tape, 1, n_slots); /* lower, if anything: cannot fail */
 }
 
+/* After find_tapes_with_vars, tape_has_vars says whether there were any, in this epoch. */
+static uint64_t n_searches;
+
+static void
+find_tapes_with_vars(void)
+{
+    n_searches++;
+    for (var_slab *slab = var_slabs; slab != NULL; slab = slab->next)
+        for (var_object *var = slab->slots; var < slab->slots + SLAB_SIZE; var++)
+            if (var->tape != NULL &&
+                var->epoch + (var->tape->outer != NULL) == var->tape->epoch)
+                var->tape->found_in = n_searches;
+}
+
+static inline int
+tape_has_vars(const fad_tape *tape)
+{
+    return tape->found_in == n_searches;
+}
+
 /* ---- Lists of floats: what most arguments and gradients are -------------------------- */
 
 static int

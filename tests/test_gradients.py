@@ -339,6 +339,19 @@ def test_gradients_are_not_shared():
     assert f(point)["a"] == [2.0]
 
 
+def test_empty_containers_are_not_shared():
+    def f(p, q):
+        assert p is not q
+        p.append(1)
+        assert q == []
+        return 1.0
+
+    first, second = grad(f, (0, 1))([], [])
+    assert first is not second
+    first, second = grad(lambda p: 1.0)([[], []])
+    assert first is not second
+
+
 def test_one_container_in_two_places():
     inner = [2.0]
     gradient = grad(lambda p: p[0][0] * 3.0 + p[1][0] * 5.0)([inner, inner])
@@ -372,6 +385,7 @@ def product(x, y, z=1.0, *more, factor=1.0):
         (-1, 6.0),
         (-3, 12.0),
         (True, 8.0),
+        (numpy.int64(1), 8.0),
         ((0,), (12.0,)),
         ([1], (8.0,)),
         ((0, 1), (12.0, 8.0)),
@@ -578,6 +592,11 @@ def test_aux_of_a_constant_and_of_several_arguments():
 def test_results_that_are_no_pair(result):
     with pytest.raises(errors.ResultError, match=r"must return a pair \(value, aux\)"):
         grad(returning(result), has_aux=True)(2.0)
+
+
+def test_a_pair_may_be_a_namedtuple():
+    f = value_and_grad(lambda x: Pair(x * x, [x]), has_aux=True)
+    assert f(3.0) == ((9.0, [3.0]), 6.0)
 
 
 def test_the_value_of_a_pair_must_be_one_number():

@@ -349,7 +349,11 @@ def test_random_terms_with_verbs_in_them(term, x):
 
 ROWS = {row.name: row for row in _core.rows()}
 POINTS = {1: [(0.7,), (0.2,)], 2: [(0.7, 1.9), (3.0, 0.4)], 3: [(0.7, 1.9, -0.3)]}
-POINTS_OF = {"FROM_1": [(1.3,), (4.0,)], "ORDER": [(2.0, 1.9), (0.0, 0.4)]}
+POINTS_OF = {
+    "FROM_1": [(1.3,), (4.0,)],
+    "ORDER": [(2.0, 1.9), (0.0, 0.4)],
+    "DIGITS": [(0.7, 0.0)],
+}
 
 
 def second_derivatives(name, point):

@@ -65,6 +65,7 @@ SAMPLES = {
     "NONZERO_Y": [(FEW, DIVISORS), ([-3e-300, 1e-310, 5e-324], [1e-300, -1e-310])],
     "POWER": [(POSITIVE[::3], EXPONENTS), ([-1e300, -7.0, -0.3, -1e-300], WHOLE)],
     "ORDER": [([0.0, 1.0, 2.0, 5.0, 20.0], OFF_POLES[:-1:2])],
+    "DIGITS": [([-1234.5, -0.3, 1e-10, 2.675, 1e16], [-3.0, -1.0, 0.0, 2.0, 5.0])],
     "NONNEGATIVE_Y": [(FEW, POSITIVE[::2])],
 }
 

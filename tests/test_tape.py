@@ -44,6 +44,8 @@ def test_statistics():
     assert all(type(number) is int for number in stats.values())
     t.close()
     assert set(t.stats.values()) == {0}
+    t = Tape()
+    assert (t.stats["nodes"], t.stats["peak"], t.stats["collections"]) == (0, 0, 0)
 
 
 def test_a_closed_tape():

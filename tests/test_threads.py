@@ -88,7 +88,7 @@ def test_vars_of_a_finished_thread_are_good():
         assert (z.value, x.grad) == (4.0 * k, 4.0 * k)
 
 
-def test_the_tape_of_a_finished_thread_is_adopted():
+def test_the_tape_of_a_finished_thread_is_recycled():
     """Thousands of threads do not leave thousands of tapes."""
 
     def work():
@@ -382,6 +382,40 @@ def test_a_function_that_leaves_its_tape_busy():
         assert in_thread(lambda: grad(loss)([0.5])) == grad(loss)([0.5])
 
 
+def test_a_new_thread_never_meets_the_busy_tape_of_a_finished_one():
+    def work():
+        x = Var(1.5)
+        return x, chain(x)
+
+    x, y = in_thread(work)
+    with LongSweep(y):
+        for _ in range(200):
+            assert in_thread(lambda: [*grad(loss)([0.5]), (Var(1.0) * 2.0).value])
+    y.backward()
+    assert x.grad == 2.0
+
+
+def test_a_tape_that_was_left_busy_is_an_ordinary_one_later():
+    def left_busy(x):
+        y = chain(x)
+        sweeps.enter_context(LongSweep(y))
+        assert try_until_busy(lambda: x * 2.0)
+        return 1.0
+
+    def work():
+        """A plain sweep would give nan, 0 times an infinite adjoint."""
+        x = Var(1.0)
+        y = (x * 0.0) * 1e200 * 1e200
+        with pytest.warns(errors.NonSmoothWarning):
+            y.backward()
+        return x.grad
+
+    for _ in range(5):
+        with contextlib.ExitStack() as sweeps:
+            assert grad(left_busy)(1.0) == 0.0
+        assert in_thread(work) == 0.0
+
+
 # ---- asyncio ------------------------------------------------------------------------
 
 
@@ -455,6 +489,27 @@ def test_parent_and_child_go_on_apart():
     assert in_child(work) == str((12.0, grad(loss)([0.5]), 2.0))
     y.backward()
     assert x.grad == 4.0
+
+
+@can_fork
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_fork_during_a_sweep():
+    """In the child there is no thread that could end it."""
+    t = Tape()
+    x = t.var(1.5)
+    y = chain(x)
+
+    def work():
+        y.backward()
+        z = x * 5.0
+        z.backward(accumulate=True)
+        return x.grad, in_thread(lambda: (Var(1.0) * 2.0).value)
+
+    with LongSweep(y):
+        for _ in range(10):
+            assert in_child(work) == str((7.0, 2.0))
+    y.backward()
+    assert x.grad == 2.0
 
 
 def test_pools_of_processes(tmp_path):

@@ -8,6 +8,7 @@ import math
 import operator
 import pickle
 import sys
+import warnings
 import weakref
 from decimal import Decimal
 from fractions import Fraction
@@ -368,6 +369,65 @@ def test_a_warning_that_is_an_error_leaves_the_gradients():
     assert gradients(x, y) == [7.0, 8.0]
     (x * 5.0).backward()
     assert gradients(x, y) == [5.0, 8.0]
+
+
+def test_options_that_close_the_tape():
+    class Closing(str):
+        def __eq__(self, other):
+            t.close()
+            return True
+
+        __hash__ = str.__hash__
+
+        def __bool__(self):
+            t.close()
+            return True
+
+        def __float__(self):
+            t.close()
+            return 1.0
+
+    class ClosingNumber(Fraction):
+        __float__ = Closing.__float__
+
+    for options in (
+        {"seed": ClosingNumber(1)},
+        {"accumulate": Closing()},
+        {"on_nan": Closing("warn")},
+    ):
+        t = fastad.Tape()
+        y = x = t.var(1.0)
+        for _ in range(5000):
+            y = y * 1.0
+        with pytest.raises(errors.StaleVarError):
+            y.backward(**options)
+        assert (x.value, y.value) == (1.0, 1.0)
+
+
+def test_a_warning_that_computes(monkeypatch):
+    """Code that runs within backward() must not change what it finds."""
+    junk = [Var(float(k)) for k in range(100)]
+    x, y = Var(0.0), Var(3.0)
+    result = fastad.math.sqrt(x) * 0.0 + y * y
+    refused = []
+
+    def show(*args, **kwargs):
+        junk.clear()
+        _core.collect()
+        for use in (lambda: (x * 7.0).backward(), x.backward, result.backward):
+            with pytest.raises(errors.BusyTapeError):
+                use()
+            refused.append(use)
+        assert fastad.grad(lambda p: p * p)(3.0) == 6.0
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        monkeypatch.setattr(warnings, "showwarning", show)
+        result.backward()
+    assert len(refused) == 3
+    assert gradients(x, y) == [0.0, 6.0]
+    (x * 2.0).backward()
+    assert gradients(x, y) == [2.0, 6.0]
 
 
 def test_an_infinite_derivative_is_infinite():

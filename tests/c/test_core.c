@@ -326,6 +326,30 @@ a_busy_tape_has_no_room(void)
     fad_tape_give(tape);
 }
 
+/* As a forked process does, where nobody ends a sweep in the middle. */
+static void
+all_busy_tapes_may_end_at_once(void)
+{
+    fad_tape *tapes[3];
+    for (int k = 0; k < 3; k++) {
+        tapes[k] = fad_tape_take();
+        CHECK(fad_tape_renew_limit(tapes[k], 1, 0) == 0 && input(tapes[k]) == 0);
+        CHECK(fad_tape_reserve_adjoints(tapes[k]) == 0);
+        tapes[k]->adjoints[0] = 3.0;
+        fad_tape_set_busy(tapes[k]);
+    }
+    fad_tape_set_busy(tapes[0]);
+    fad_tape_end_busy(tapes[1]);
+    tapes[1]->adjoints[0] = 0.0;
+    fad_tape_end_all_busy();
+    for (int k = 0; k < 3; k++) {
+        CHECK(!tapes[k]->busy && tapes[k]->limit > 0 && is_sound(tapes[k]));
+        fad_tape_end_busy(tapes[k]); /* whoever set it may come back to end it */
+        CHECK(!tapes[k]->busy);
+        fad_tape_give(tapes[k]);
+    }
+}
+
 /* ---- Sweeps ---------------------------------------------------------------------- */
 
 static void
@@ -809,6 +833,7 @@ static const struct {
     TEST(the_arena_grows_and_keeps_what_it_holds),
     TEST(the_limit_follows_needs_and_holders),
     TEST(a_busy_tape_has_no_room),
+    TEST(all_busy_tapes_may_end_at_once),
     TEST(a_sweep_leaves_the_adjoints_of_inputs),
     TEST(a_sweep_counts_what_it_skips),
     TEST(an_infinite_adjoint_leaves_no_nan_behind),
