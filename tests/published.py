@@ -6,6 +6,14 @@ and Yang, "A literature survey of benchmark functions", IJMMNO 4 (2013), [JY num
 """
 
 
+def total(terms):
+    """The plain sum: from Python 3.12 on the builtin compensates floats, and no Vars."""
+    result = 0
+    for term in terms:
+        result = result + term
+    return result
+
+
 def rosenbrock(x, m):  # [1]
     return (10 * (x[1] - x[0] ** 2)) ** 2 + (1 - x[0]) ** 2
 
@@ -26,11 +34,11 @@ def brown_badly_scaled(x, m):  # [4]
 
 def beale(x, m):  # [5]
     y = 1.5, 2.25, 2.625
-    return sum((y[i] - x[0] * (1 - x[1] ** (i + 1))) ** 2 for i in range(3))
+    return total((y[i] - x[0] * (1 - x[1] ** (i + 1))) ** 2 for i in range(3))
 
 
 def jennrich_sampson(x, m):  # [6]
-    return sum(
+    return total(
         (2 + 2 * i - (m.exp(i * x[0]) + m.exp(i * x[1]))) ** 2 for i in range(1, 11)
     )
 
@@ -61,27 +69,27 @@ def bard(x, m):  # [8]
         2.10,
         4.39,
     )
-    total = 0
+    result = 0
     for i, y_i in enumerate(y, 1):
         v = 16 - i
-        total = total + (y_i - (x[0] + i / (v * x[1] + min(i, v) * x[2]))) ** 2
-    return total
+        result = result + (y_i - (x[0] + i / (v * x[1] + min(i, v) * x[2]))) ** 2
+    return result
 
 
 def gaussian(x, m):  # [9], its first data
     y = 0.0009, 0.0044, 0.0175, 0.0540, 0.1295, 0.2420, 0.3521, 0.3989
-    return sum(
+    return total(
         (x[0] * m.exp(-x[1] * ((8 - i) / 2 - x[2]) ** 2 / 2) - y_i) ** 2
         for i, y_i in enumerate(y, 1)
     )
 
 
 def box_3d(x, m):  # [12]
-    total = 0
+    result = 0
     for i in range(1, 11):
         t = 0.1 * i
-        total = (
-            total
+        result = (
+            result
             + (
                 m.exp(-t * x[0])
                 - m.exp(-t * x[1])
@@ -89,7 +97,7 @@ def box_3d(x, m):  # [12]
             )
             ** 2
         )
-    return total
+    return result
 
 
 def powell_singular(x, m):  # [13]
@@ -114,43 +122,43 @@ def wood(x, m):  # [14]
 
 def kowalik_osborne(x, m):  # [15], half of its data
     data = ((0.1957, 4), (0.1947, 2), (0.1735, 1), (0.16, 0.5), (0.0844, 0.25))
-    return sum(
+    return total(
         (y - x[0] * (u**2 + u * x[1]) / (u**2 + u * x[2] + x[3])) ** 2 for y, u in data
     )
 
 
 def brown_dennis(x, m):  # [16]
-    total = 0
+    result = 0
     for i in range(1, 8):
         t = i / 5
         a = (x[0] + t * x[1] - m.exp(t)) ** 2
         b = (x[2] + x[3] * m.sin(t) - m.cos(t)) ** 2
-        total = total + (a + b) ** 2
-    return total
+        result = result + (a + b) ** 2
+    return result
 
 
 def biggs_exp6(x, m):  # [18]
-    total = 0
+    result = 0
     for i in range(1, 14):
         t = 0.1 * i
         y = m.exp(-t) - 5 * m.exp(-10 * t) + 3 * m.exp(-4 * t)
         f = x[2] * m.exp(-t * x[0]) - x[3] * m.exp(-t * x[1]) + x[5] * m.exp(-t * x[4])
-        total = total + (f - y) ** 2
-    return total
+        result = result + (f - y) ** 2
+    return result
 
 
 def trigonometric(x, m):  # [26]
     n = len(x)
-    cosines = sum(m.cos(v) for v in x)
-    return sum(
+    cosines = total(m.cos(v) for v in x)
+    return total(
         (n - cosines + (i + 1) * (1 - m.cos(x[i])) - m.sin(x[i])) ** 2 for i in range(n)
     )
 
 
 def ackley(x, m):  # [JY 1]
     n = len(x)
-    a = -20 * m.exp(-0.2 * m.sqrt(sum(v * v for v in x) / n))
-    return a - m.exp(sum(m.cos(6.283185307179586 * v) for v in x) / n)
+    a = -20 * m.exp(-0.2 * m.sqrt(total(v * v for v in x) / n))
+    return a - m.exp(total(m.cos(6.283185307179586 * v) for v in x) / n)
 
 
 def adjiman(x, m):  # [JY 2]
@@ -188,20 +196,20 @@ def griewank(x, m):  # [JY 59]
     product = 1
     for i, v in enumerate(x, 1):
         product = product * m.cos(v / i**0.5)
-    return sum(v * v for v in x) / 4000 - product + 1
+    return total(v * v for v in x) / 4000 - product + 1
 
 
 def levy(x, m):
     w = [1 + (v - 1) / 4 for v in x]
     pi = 3.141592653589793
-    total = m.sin(pi * w[0]) ** 2
+    result = m.sin(pi * w[0]) ** 2
     for v in w[:-1]:
-        total = total + (v - 1) ** 2 * (1 + 10 * m.sin(pi * v + 1) ** 2)
-    return total + (w[-1] - 1) ** 2 * (1 + m.sin(2 * pi * w[-1]) ** 2)
+        result = result + (v - 1) ** 2 * (1 + 10 * m.sin(pi * v + 1) ** 2)
+    return result + (w[-1] - 1) ** 2 * (1 + m.sin(2 * pi * w[-1]) ** 2)
 
 
 def salomon(x, m):  # [JY 110]
-    r = m.sqrt(sum(v * v for v in x))
+    r = m.sqrt(total(v * v for v in x))
     return 1 - m.cos(6.283185307179586 * r) + 0.1 * r
 
 
