@@ -83,13 +83,16 @@ cdef list nested_tangents(list arguments, list partials):
     """The tangents of a result, with numbers of outer levels: the chain rule."""
     cdef list tangents = []
     cdef list of_arguments = [tangents_of(<Dual>x) for x in arguments]
+    cdef uint64_t n_absorbed = 0
     for of_argument in of_arguments:
         check_directions(len(of_argument), len(of_arguments[0]))
     for k in range(len(of_arguments[0])):
         tangent = 0.0
         for partial, of_argument in zip(partials, of_arguments):
-            tangent = sum_of(tangent, product_of(partial, of_argument[k]))
+            tangent = sum_of(tangent, product_of(partial, of_argument[k], &n_absorbed))
         tangents.append(tangent)
+    if n_absorbed:
+        warn_of_absorption()
     return tangents
 
 

@@ -124,7 +124,7 @@ cdef list gradient_of(Var y, bint raises):
     """The derivatives of y to the pinned inputs: floats, or numbers of outer levels."""
     cdef fad_tape *tape = y.tape
     if tape.outer != NULL:
-        return sweep_nested(tape, {y.id: 1.0})
+        return sweep_nested(tape, {y.id: 1.0}, raises)
     sweep(tape, y.id, 1.0, raises)
     return take_gradient(tape)
 

@@ -217,8 +217,8 @@ cdef object partial_rule(int op, Py_ssize_t k):
 
 # ---- The sweep, on floats and Vars ----------------------------------------------------------
 
-cdef list sweep_nested(fad_tape *tape, dict seeds):
-    """The adjoints of the pinned inputs; zero absorbs, as in a careful sweep.
+cdef list sweep_nested(fad_tape *tape, dict seeds, bint raises):
+    """The adjoints of the pinned inputs; zero absorbs, and says so, as in a careful sweep.
 
     seeds: id -> the adjoint that the node starts with.
     """
@@ -226,6 +226,7 @@ cdef list sweep_nested(fad_tape *tape, dict seeds):
     cdef list adjoints = [None] * max(id + 1, n_inputs)
     cdef dict of_nodes = {} if tape.outer == NULL else (<Outer>tape.outer).partials
     cdef fad_node node
+    cdef uint64_t n_absorbed = 0
     for start, seed in seeds.items():
         adjoints[start] = seed
     while id >= n_inputs:
@@ -236,15 +237,20 @@ cdef list sweep_nested(fad_tape *tape, dict seeds):
             partials = of_nodes.get(id)
             pa, pb = (node.pa, node.pb) if partials is None else partials
             if node.a != <uint32_t>id:  # no constant that `where` has chosen
-                accumulate(adjoints, node.a, adjoint, pa)
+                accumulate(adjoints, node.a, product_of(adjoint, pa, &n_absorbed))
                 if node.b != <uint32_t>id:
-                    accumulate(adjoints, node.b, adjoint, pb)
+                    accumulate(adjoints, node.b, product_of(adjoint, pb, &n_absorbed))
         id -= 1
-    return [0.0 if adjoint is None else adjoint for adjoint in adjoints[:n_inputs]]
+    gradient = [0.0 if adjoint is None else adjoint for adjoint in adjoints[:n_inputs]]
+    if raises and (n_absorbed or any([isnan(primal(x)) for x in gradient])):
+        raise_not_smooth()
+    if n_absorbed:
+        warn_of_absorption()
+    return gradient
 
 
-cdef int accumulate(list adjoints, Py_ssize_t id, adjoint, partial) except -1:
-    adjoints[id] = sum_of(adjoints[id], product_of(adjoint, partial))
+cdef int accumulate(list adjoints, Py_ssize_t id, x) except -1:
+    adjoints[id] = sum_of(adjoints[id], x)
     return 0
 
 
@@ -255,9 +261,11 @@ cdef object sum_of(x, y):
     return apply(FAD_OP_add, BY_RULE, (x, y))
 
 
-cdef object product_of(x, y):
-    """x * y of floats and numbers of ours; a plain 0.0 absorbs the other."""
+cdef object product_of(x, y, uint64_t *n_absorbed):
+    """x * y of floats and numbers of ours; a plain 0.0 absorbs the other, which counts if it
+    is not finite."""
     if is_float(x, 0.0) or is_float(y, 0.0):
+        n_absorbed[0] += not (isfinite(primal(x)) and isfinite(primal(y)))
         return 0.0
     if is_float(x, 1.0):
         return y

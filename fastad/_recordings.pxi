@@ -124,7 +124,7 @@ cdef class Recording:
             return gradient_of(weighted_sum(active, weights), self.raises)
         for output, seed in zip(active, weights):
             of_nodes[(<Var>output).id] = sum_of(of_nodes.get((<Var>output).id), seed)
-        return sweep_nested(self.tape, of_nodes)
+        return sweep_nested(self.tape, of_nodes, self.raises)
 
 
 cdef list one_of(Py_ssize_t n, Py_ssize_t k):

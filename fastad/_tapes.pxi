@@ -172,10 +172,7 @@ cdef int sweep_carefully(fad_tape *tape, uint32_t start, double seed, bint raise
     fad_memory_free(reached)
     try:
         if raises and (n_absorbed or an_input_is_nan(tape)):
-            raise NonSmoothError(
-                "a derivative is not defined here: an operation has an infinite or undefined "
-                "partial, as sqrt has at 0"
-            )
+            raise_not_smooth()
         if n_absorbed:
             fad_tape_set_busy(tape)  # the adjoints are not cleared yet
             try:
@@ -186,6 +183,13 @@ cdef int sweep_carefully(fad_tape *tape, uint32_t start, double seed, bint raise
         clear_inputs(tape)
         raise
     return 0
+
+
+cdef int raise_not_smooth() except -1:
+    raise NonSmoothError(
+        "a derivative is not defined here: an operation has an infinite or undefined partial, "
+        "as sqrt has at 0"
+    )
 
 
 cdef int warn_of_absorption() except -1:

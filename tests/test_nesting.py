@@ -534,6 +534,19 @@ def test_odd_points_twice(name):
             assert found == pytest.approx(expected, rel=1e-15), (outer, inner)
 
 
+@each_pair
+def test_zero_absorbs_inside_and_says_so(outer, inner):
+    """As it does in a derivative that is not nested."""
+    D, E = MODES[outer], MODES[inner]
+    with pytest.warns(errors.NonSmoothWarning):
+        assert D(lambda x: x * E(lambda y: m.sqrt(y) * (y * x) * 0.0)(x))(0.0) == 0.0
+    if inner == "grad":
+        strictly = grad(lambda y: m.sqrt(y) * 0.0, on_nan="raise")
+        with pytest.raises(errors.NonSmoothError), warnings.catch_warnings():
+            warnings.simplefilter("ignore", errors.NonSmoothWarning)
+            D(strictly)(0.0)
+
+
 # ---- Values, seeds, tangents and containers of an outer level --------------------------
 
 Pair = namedtuple("Pair", "a b")
