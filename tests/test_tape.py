@@ -391,11 +391,12 @@ def test_an_ordinary_loop_runs_in_constant_memory(loop):
 def test_a_loop_on_a_tape_of_ones_own_runs_in_constant_memory():
     with Tape() as t:
         p = [t.var(x) for x in (0.1, 0.2, 0.3, 0.4, 0.5)]
+        arena = t.stats["bytes"]  # perhaps a large one, from the pool
         for _ in range(1500):
             loss(p).backward()
         stats = t.stats
         assert stats["peak"] < 5000
-        assert stats["bytes"] < 500_000
+        assert stats["bytes"] < max(arena + 1, 500_000)
         assert stats["collections"] > 10
 
 
