@@ -23,7 +23,8 @@ typedef struct {
 static inline int
 is_active_argument(const derivation *d, const fad_instruction *i, int k)
 {
-    return d->marks[i->args[k]] & ACTIVE && !fad_cell_is_zero(i->op, k);
+    return i->op < FAD_N_OPS && d->marks[i->args[k]] & ACTIVE &&
+           !fad_cell_is_zero(i->op, k);
 }
 
 static void
@@ -215,7 +216,8 @@ derive_pullback(derivation *d)
 static uint32_t
 derivative_of_argument(const derivation *d, const fad_instruction *i, int k)
 {
-    return fad_cell_is_zero(i->op, k) ? FAD_NO_ID : d->derivatives[i->args[k]];
+    int passes_on = i->op < FAD_N_OPS && !fad_cell_is_zero(i->op, k);
+    return passes_on ? d->derivatives[i->args[k]] : FAD_NO_ID;
 }
 
 static int

@@ -23,6 +23,8 @@
  * it, and is 0 on the other side, is multiplied by the row scale, of which a 0 absorbs also
  * infinity and nan; nothing else pays for that.
  *
+ * Guards of source are guards of derived, in the same order.
+ *
  * source    stays as it is; recordings (fad_program_append) keep the order of the sweep
  * derived   empty before; afterwards the inputs of source, perhaps others behind them, and the
  *           outputs of source with the derivatives behind them

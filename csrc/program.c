@@ -262,6 +262,30 @@ fad_program_emit(fad_program *program, uint32_t op, uint32_t a, uint32_t b, uint
     return number(program, instruction);
 }
 
+/* ---- Guards ---------------------------------------------------------------------------- */
+
+uint32_t
+fad_program_append_guard(fad_program *program, uint32_t op, uint32_t a, uint32_t b,
+                         uint32_t expected)
+{
+    fad_instruction guard = {op, {a, b, expected}};
+    return lacks_argument(&guard) ? FAD_NO_ID : append(program, guard);
+}
+
+uint32_t
+fad_program_emit_guard(fad_program *program, uint32_t op, uint32_t a, uint32_t b,
+                       uint32_t expected)
+{
+    fad_instruction guard = {op, {a, b, expected}};
+    double x, y;
+    if (lacks_argument(&guard))
+        return FAD_NO_ID;
+    if (fad_program_is_constant(program, a, &x) && fad_program_is_constant(program, b, &y) &&
+        fad_guard_holds(op, x, y, expected))
+        return a;
+    return number(program, guard);
+}
+
 /* ---- Outputs, and whole programs ----------------------------------------------------- */
 
 int
@@ -301,6 +325,9 @@ fad_program_inline(fad_program *target, const fad_program *source, const uint32_
             ids[id] = number(target, *i);
         else if (i->op == FAD_INPUT)
             ids[id] = inputs != NULL ? inputs[args[0]] : fad_program_input(target);
+        else if (fad_instruction_is_guard(i))
+            ids[id] = fad_program_emit_guard(target, i->op, ids[args[0]], ids[args[1]],
+                                             args[2]);
         else
             ids[id] =
                 fad_program_emit(target, i->op, ids[args[0]], ids[args[1]], ids[args[2]]);
@@ -318,7 +345,7 @@ mark_live(const fad_program *program, uint32_t *marks)
         marks[program->outputs[k]] = 1;
     for (uint32_t id = program->n_instructions; id-- > 0;) {
         const fad_instruction *i = &program->instructions[id];
-        if (i->op == FAD_INPUT)
+        if (i->op == FAD_INPUT || fad_instruction_is_guard(i))
             marks[id] = 1;
         if (!marks[id])
             continue;
@@ -381,10 +408,23 @@ fad_program_simplify(const fad_program *source, fad_program *target)
 
 /* ---- Listing ------------------------------------------------------------------------- */
 
+static void
+list_guard(const fad_instruction *guard, fad_text *text)
+{
+    static const char *const signs[] = {"<", "<=", "==", "!="};
+    fad_text_print(text, "guard %s%%%u %s %%%u\n", guard->args[2] ? "" : "not ",
+                   (unsigned)guard->args[0], signs[guard->op - FAD_GUARD_lt],
+                   (unsigned)guard->args[1]);
+}
+
 void
 fad_program_list_instruction(const fad_program *program, uint32_t id, fad_text *text)
 {
     const fad_instruction *i = &program->instructions[id];
+    if (fad_instruction_is_guard(i)) {
+        list_guard(i, text);
+        return;
+    }
     fad_text_print(text, "%%%u = ", (unsigned)id);
     if (i->op == FAD_INPUT) {
         fad_text_print(text, "input %u\n", (unsigned)i->args[0]);

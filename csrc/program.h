@@ -18,6 +18,11 @@
  *   - A constant carries its value in its args, so that equal constants are equal
  *     instructions.
  *
+ * A guard is a comparison that was taken while recording, with its outcome in args[2] (0 or
+ * 1; never negated, or a nan would pass).  It has no result, and nobody uses its id.  Where
+ * one of the guards fails, the function would have taken another path, and the outputs mean
+ * nothing.  Guards are numbered in their order, from 0 on.
+ *
  * There are two ways to write an instruction.  fad_program_append writes what it is given: a
  * recording, whose gradient then adds up in the order of the eager sweep.  fad_program_emit
  * computes on constants, simplifies, and returns the id of an equal instruction if there is
@@ -40,7 +45,15 @@
 #include "text.h"
 
 /* What may stand in an instruction beside the rows. */
-enum { FAD_INPUT = FAD_N_OPS, FAD_CONSTANT };
+enum {
+    FAD_GUARD_lt = FAD_N_OPS, /* args[0] < args[1], which is, or is not, as args[2] says */
+    FAD_GUARD_le,
+    FAD_GUARD_eq,
+    FAD_GUARD_ne,
+    FAD_N_STEPS, /* what is below runs; what is above is a leaf */
+    FAD_INPUT = FAD_N_STEPS,
+    FAD_CONSTANT
+};
 
 typedef struct {
     uint32_t op;
@@ -48,6 +61,7 @@ typedef struct {
 } fad_instruction;
 
 #define FAD_NO_ID UINT32_MAX
+#define FAD_NO_GUARD UINT32_MAX
 #define FAD_MAX_INSTRUCTIONS (UINT32_MAX / 16) /* the hash table, 4 times as long, fits too */
 
 typedef struct {
@@ -80,6 +94,14 @@ uint32_t fad_program_append_constant(fad_program *program, double value);
 /* The next input. */
 uint32_t fad_program_input(fad_program *program);
 
+/* A guard as it is given. */
+uint32_t fad_program_append_guard(fad_program *program, uint32_t op, uint32_t a, uint32_t b,
+                                  uint32_t expected);
+
+/* The same, unless it is there or compares constants: an id that may not be used. */
+uint32_t fad_program_emit_guard(fad_program *program, uint32_t op, uint32_t a, uint32_t b,
+                                uint32_t expected);
+
 /* An instruction with this result, old or new.  What it does to the instruction keeps every
    bit, so x*1 is x, but x*0 and x+0 stay. */
 uint32_t fad_program_emit(fad_program *program, uint32_t op, uint32_t a, uint32_t b,
@@ -104,7 +126,7 @@ void fad_program_select_outputs(fad_program *program, uint32_t first, uint32_t n
 int fad_program_inline(fad_program *target, const fad_program *source,
                        const uint32_t *inputs, uint32_t *ids);
 
-/* Drops what no output depends on, except for inputs, and renumbers the rest in the same
+/* Drops what no output and no guard depends on, except for inputs, and renumbers the rest in the same
    order.  -1 leaves the program as it was. */
 int fad_program_drop_dead(fad_program *program);
 
@@ -120,7 +142,26 @@ void fad_program_list_instruction(const fad_program *program, uint32_t id, fad_t
 static inline int
 fad_instruction_arity(const fad_instruction *instruction)
 {
-    return instruction->op < FAD_N_OPS ? fad_op_rows[instruction->op].arity : 0;
+    if (instruction->op < FAD_N_OPS)
+        return fad_op_rows[instruction->op].arity;
+    return instruction->op < FAD_N_STEPS ? 2 : 0;
+}
+
+static inline int
+fad_instruction_is_guard(const fad_instruction *instruction)
+{
+    return instruction->op >= FAD_N_OPS && instruction->op < FAD_N_STEPS;
+}
+
+/* Whether x and y compare as a guard expects. */
+static inline int
+fad_guard_holds(uint32_t op, double x, double y, uint32_t expected)
+{
+    int outcome = op == FAD_GUARD_lt   ? x < y
+                  : op == FAD_GUARD_le ? x <= y
+                  : op == FAD_GUARD_eq ? x == y
+                                       : x != y;
+    return outcome == (int)expected;
 }
 
 /* The instruction of a constant, and back. */

@@ -12,15 +12,16 @@
 #include "tape.h"
 
 /* inputs: n_inputs numbers.  values: room for n_instructions numbers, in which each
-   instruction leaves its result.  outputs: room for n_outputs numbers, or NULL. */
-void fad_replay(const fad_program *program, const double *inputs, double *values,
-                double *outputs);
+   instruction leaves its result, a guard whether it holds.  outputs: room for n_outputs
+   numbers, or NULL.  Returns the number of the first guard that fails, or FAD_NO_GUARD. */
+uint32_t fad_replay(const fad_program *program, const double *inputs, double *values,
+                    double *outputs);
 
 /* The same bits, 1.1 to 2.3 times as fast, for programs that run often.  inputs: n_inputs
    numbers.  slots: room for n_slots numbers.  outputs: room for n_outputs numbers.  No two of
-   them overlap. */
-void fad_replay_schedule(const fad_schedule *schedule, const double *inputs, double *slots,
-                         double *outputs);
+   them overlap.  Returns what fad_replay returns, whatever the order of the steps. */
+uint32_t fad_replay_schedule(const fad_schedule *schedule, const double *inputs,
+                             double *slots, double *outputs);
 
 /*
  * fad_replay, recorded on a tape, so that sweeps from the nodes of the outputs give its

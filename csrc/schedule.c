@@ -53,9 +53,9 @@ typedef struct {
     uint16_t next_edge[3 * WINDOW];
     uint16_t next_ready[WINDOW];
     unsigned char n_pending[WINDOW]; /* arguments in the window that are not yet ordered */
-    uint16_t first_ready[FAD_N_OPS];
-    uint16_t last_ready[FAD_N_OPS];
-    uint16_t n_ready[FAD_N_OPS];
+    uint16_t first_ready[FAD_N_STEPS];
+    uint16_t last_ready[FAD_N_STEPS];
+    uint16_t n_ready[FAD_N_STEPS];
 } window;
 
 static void
@@ -89,12 +89,12 @@ open_window(window *w, const fad_program *program, uint32_t start, uint32_t end)
         uint32_t place = id - start;
         w->first_edge[place] = NONE;
         w->n_pending[place] = 0;
-        if (i->op >= FAD_N_OPS)
+        if (i->op >= FAD_N_STEPS)
             continue;
         n++;
         for (int k = fad_instruction_arity(i); k-- > 0;) {
             uint32_t arg = i->args[k];
-            if (arg < start || program->instructions[arg].op >= FAD_N_OPS)
+            if (arg < start || program->instructions[arg].op >= FAD_N_STEPS)
                 continue;
             w->n_pending[place]++;
             w->next_edge[3 * place + k] = w->first_edge[arg - start];
@@ -110,7 +110,7 @@ static uint32_t
 most_ready(const window *w)
 {
     uint32_t best = 0;
-    for (uint32_t op = 1; op < FAD_N_OPS; op++)
+    for (uint32_t op = 1; op < FAD_N_STEPS; op++)
         if (w->n_ready[op] > w->n_ready[best])
             best = op;
     return best;
@@ -177,10 +177,22 @@ find_last_uses(layout *l)
             l->last_use[i->args[k]] = step + 1;
     }
     for (uint32_t id = 0; id < l->program->n_instructions; id++)
-        if (instructions[id].op >= FAD_N_OPS)
+        if (instructions[id].op >= FAD_N_STEPS)
             l->last_use[id] = FOR_EVER;
     for (uint32_t k = 0; k < l->program->n_outputs; k++)
         l->last_use[l->program->outputs[k]] = FOR_EVER;
+}
+
+/* A guard's place for a slot holds what its step has for a result. */
+static void
+number_guards(layout *l)
+{
+    uint32_t n = 0;
+    for (uint32_t id = 0; id < l->program->n_instructions; id++) {
+        const fad_instruction *i = &l->program->instructions[id];
+        if (fad_instruction_is_guard(i))
+            l->slots[id] = n++ << 1 | i->args[2];
+    }
 }
 
 /* Inputs first, then constants. */
@@ -213,8 +225,9 @@ lay_out_step(layout *l, uint32_t number, uint32_t id)
         l->unused[l->n_unused++] = l->slots[arg];
         l->last_use[arg] = 0; /* the same argument may follow once more */
     }
-    step.result = l->n_unused > 0 ? l->unused[--l->n_unused] : l->schedule->n_slots++;
-    l->slots[id] = step.result;
+    if (!fad_instruction_is_guard(i))
+        l->slots[id] = l->n_unused > 0 ? l->unused[--l->n_unused] : l->schedule->n_slots++;
+    step.result = l->slots[id];
     return step;
 }
 
@@ -223,6 +236,7 @@ lay_out(layout *l)
 {
     fad_schedule *schedule = l->schedule;
     find_last_uses(l);
+    number_guards(l);
     give_slots_to_leaves(l);
     for (uint32_t number = 0; number < schedule->n_steps; number++) {
         uint32_t id = l->order[number], op = l->program->instructions[id].op;
@@ -238,7 +252,7 @@ lay_out(layout *l)
 static uint32_t
 count_runs(const layout *l)
 {
-    uint32_t n = 0, last = FAD_N_OPS;
+    uint32_t n = 0, last = FAD_N_STEPS;
     for (uint32_t step = 0; step < l->schedule->n_steps; step++) {
         uint32_t op = l->program->instructions[l->order[step]].op;
         n += op != last;

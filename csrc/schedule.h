@@ -30,11 +30,12 @@
 #include "program.h"
 
 typedef struct {
-    uint32_t op; /* of a row */
+    uint32_t op; /* of a row or a guard */
     uint32_t n;  /* steps, at least 1 */
 } fad_run;
 
-/* Slots: one that is written, and as many that are read as the row has arguments. */
+/* Slots: one that is written, and as many that are read as the row has arguments.  A guard
+   writes none: its result is its number times 2, plus 1 if the comparison shall hold. */
 typedef struct {
     uint32_t result;
     uint32_t args[3];

@@ -79,11 +79,15 @@ cdef extern from "program.h" nogil:
         uint32_t n_instructions, capacity, n_inputs, n_outputs
         uint32_t *outputs
     uint32_t FAD_NO_ID
+    uint32_t FAD_NO_GUARD
+    uint32_t FAD_GUARD_lt, FAD_GUARD_le, FAD_GUARD_eq, FAD_GUARD_ne
     uint32_t FAD_INPUT, FAD_CONSTANT
+    bint fad_instruction_is_guard(const fad_instruction *)
     double fad_instruction_constant(const fad_instruction *)
     void fad_program_free(fad_program *)
     uint32_t fad_program_append(fad_program *, uint32_t, uint32_t, uint32_t, uint32_t)
     uint32_t fad_program_append_constant(fad_program *, double)
+    uint32_t fad_program_append_guard(fad_program *, uint32_t, uint32_t, uint32_t, uint32_t)
     uint32_t fad_program_input(fad_program *)
     int fad_program_add_output(fad_program *, uint32_t)
     void fad_program_select_outputs(fad_program *, uint32_t, uint32_t)
@@ -108,7 +112,7 @@ cdef extern from "derive.h" nogil:
     int fad_derive_gradient(const fad_program *, uint32_t, const unsigned char *, fad_program *)
 
 cdef extern from "replay.h" nogil:
-    void fad_replay(const fad_program *, const double *, double *, double *)
+    uint32_t fad_replay(const fad_program *, const double *, double *, double *)
     int fad_replay_record(
         const fad_program *, const double *, const unsigned char *, double *, fad_tape *,
         uint32_t *)

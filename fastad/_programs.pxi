@@ -137,8 +137,9 @@ cdef class Program:
     def instructions(self):
         """All instructions, as tuples (name, arguments, place in the source).
 
-        The name is that of a row, "input" or "constant"; the arguments are ids, for an input
-        its index and for a constant its value; the place is (file, line) or None.
+        The name is that of a row, "input", "constant", or "guard lt" and the like; the
+        arguments are ids, for an input its index, for a constant its value, and for a guard
+        the two ids and the outcome (0 or 1); the place is (file, line) or None.
         """
         cdef fad_instruction *i
         cdef uint32_t id
@@ -149,6 +150,9 @@ cdef class Program:
                 name, arguments = "constant", (fad_instruction_constant(i),)
             elif i.op == FAD_INPUT:
                 name, arguments = "input", (i.args[0],)
+            elif fad_instruction_is_guard(i):
+                name = ("lt", "le", "eq", "ne")[i.op - FAD_GUARD_lt]
+                name, arguments = f"guard {name}", (i.args[0], i.args[1], i.args[2])
             else:
                 name = fad_op_rows[i.op].name.decode()
                 arguments = tuple([i.args[k] for k in range(fad_op_rows[i.op].arity)])

@@ -108,6 +108,8 @@ def value(name, point):
 
 def derivative(name, point, which):
     """The partial derivative to argument number `which`, or None where there is none."""
+    if name == "stop":
+        return mpf(0)  # by definition
 
     def beside(f, args, step):
         return f(*args[:which], args[which] + step, *args[which + 1 :])

@@ -241,6 +241,52 @@ dropping_keeps_inputs_and_order(void)
     CHECK(fad_program_drop_dead(&p) == 0);
 }
 
+/* ---- Guards ---------------------------------------------------------------------- */
+
+static void
+guards_are_numbered_in_their_order(void)
+{
+    static const struct {
+        double x, y;
+        uint32_t failed;
+    } points[] = {
+        {1.0, 2.0, FAD_NO_GUARD}, {2.0, 2.0, 0}, {-1.0, 2.0, 1}, {0.0, 0.5, 2},
+        {NAN, 2.0, 0},            {1.0, NAN, 0},
+    };
+    fad_program p = {0};
+    double guarded[8];
+    uint32_t x = fad_program_input(&p), y = fad_program_input(&p);
+    uint32_t one = fad_program_constant(&p, 1.0), zero = fad_program_constant(&p, 0.0);
+    fad_program_append_guard(&p, FAD_GUARD_lt, x, y, 1);
+    fad_program_append_guard(&p, FAD_GUARD_lt, x, zero, 0);
+    fad_program_append_guard(&p, FAD_GUARD_le, one, y, 1);
+    CHECK(is_sound(&p) && fad_program_drop_dead(&p) == 0 && p.n_instructions == 7);
+    CHECK(lists_as(&p, "%0 = input 0\n%1 = input 1\n%2 = constant 1\n%3 = constant 0\n"
+                       "guard %0 < %1\nguard not %0 < %3\nguard %2 <= %1\n"));
+    for (size_t k = 0; k < LENGTH(points); k++)
+        CHECK(fad_replay(&p, (double[]){points[k].x, points[k].y}, guarded, NULL) ==
+              points[k].failed);
+    fad_program_free(&p);
+}
+
+static void
+equal_guards_are_one_and_constants_need_none(void)
+{
+    fad_program p = {0};
+    uint32_t x = fad_program_input(&p);
+    uint32_t one = fad_program_constant(&p, 1.0), two = fad_program_constant(&p, 2.0);
+    uint32_t guard = fad_program_emit_guard(&p, FAD_GUARD_eq, x, one, 0);
+    CHECK(fad_program_emit_guard(&p, FAD_GUARD_eq, x, one, 0) == guard);
+    CHECK(fad_program_emit_guard(&p, FAD_GUARD_eq, x, two, 0) != guard);
+    CHECK(fad_program_emit_guard(&p, FAD_GUARD_lt, FAD_NO_ID, two, 0) == FAD_NO_ID);
+    CHECK(p.n_instructions == 5);
+    fad_program_emit_guard(&p, FAD_GUARD_lt, one, two, 1);
+    CHECK(p.n_instructions == 5);
+    fad_program_emit_guard(&p, FAD_GUARD_lt, one, two, 0); /* always fails: it must stay */
+    CHECK(p.n_instructions == 6 && is_sound(&p));
+    fad_program_free(&p);
+}
+
 /* ---- Cells ----------------------------------------------------------------------- */
 
 static const double odd_numbers[] = {
@@ -411,6 +457,8 @@ static const test tests[] = {
     TEST(programs_are_listed),
     TEST(doubles_are_listed_in_the_shortest_way),
     TEST(dropping_keeps_inputs_and_order),
+    TEST(guards_are_numbered_in_their_order),
+    TEST(equal_guards_are_one_and_constants_need_none),
     TEST(every_cell_is_one),
     TEST(cells_compute_what_c_computes),
     TEST(cells_know_steps),

@@ -10,6 +10,25 @@ enum { N_INPUTS = 5, LONG = 20000 };
 
 static double values[LONG], slots[LONG];
 
+/* A result that may be used: that of no guard. */
+static uint32_t
+result_from(const fad_program *p, uint32_t first)
+{
+    uint32_t id = first + random_below(p->n_instructions - first);
+    while (fad_instruction_is_guard(&p->instructions[id]))
+        id--;
+    return id;
+}
+
+/* It fails rarely, so that the first to fail may stand anywhere. */
+static void
+record_random_guard(fad_program *p)
+{
+    uint32_t a = result_from(p, 0), b = result_from(p, 0);
+    uint32_t op = random_below(8) > 0 ? FAD_GUARD_ne : FAD_GUARD_lt + random_below(4);
+    fad_program_append_guard(p, op, a, b, op == FAD_GUARD_ne ? 1 : random_below(2));
+}
+
 /* Any operations on any numbers: nan is as good a result as another. */
 static void
 record_random(fad_program *p, uint32_t n_instructions)
@@ -23,12 +42,14 @@ record_random(fad_program *p, uint32_t n_instructions)
             op = usual[random_below(LENGTH(usual))];
         if (random_below(10) == 0)
             fad_program_append_constant(p, random_number());
+        else if (random_below(10) == 0)
+            record_random_guard(p);
         else
-            fad_program_append(p, op, n - 1 - random_below(near), random_below(n),
-                               n - 1 - random_below(near));
+            fad_program_append(p, op, result_from(p, n - near), result_from(p, 0),
+                               result_from(p, n - near));
     }
     for (int k = 0; k < 4; k++)
-        fad_program_add_output(p, random_below(n_instructions));
+        fad_program_add_output(p, result_from(p, 0));
 }
 
 /* What schedule.h promises. */
@@ -37,14 +58,16 @@ is_sound(const fad_schedule *s)
 {
     uint32_t n_steps = 0, first_result = s->n_inputs + s->n_constants;
     for (uint32_t k = 0; k < s->n_runs; k++) {
-        if (s->runs[k].n == 0 || s->runs[k].op >= FAD_N_OPS)
+        if (s->runs[k].n == 0 || s->runs[k].op >= FAD_N_STEPS)
             return 0;
         if (k > 0 && s->runs[k].op == s->runs[k - 1].op)
             return 0;
-        int arity = fad_op_rows[s->runs[k].op].arity;
+        const fad_instruction of_run = {s->runs[k].op, {0}};
+        int arity = fad_instruction_arity(&of_run);
         for (uint32_t end = n_steps + s->runs[k].n; n_steps < end; n_steps++) {
             const fad_step *step = &s->steps[n_steps];
-            if (step->result < first_result || step->result >= s->n_slots)
+            if (!fad_instruction_is_guard(&of_run) &&
+                (step->result < first_result || step->result >= s->n_slots))
                 return 0;
             for (int argument = 0; argument < arity; argument++)
                 if (step->args[argument] >= s->n_slots)
@@ -69,8 +92,8 @@ check_random(uint32_t n_instructions)
     for (int n = 0; n < 3; n++) {
         for (int k = 0; k < N_INPUTS; k++)
             point[k] = random_number();
-        fad_replay(&p, point, values, expected);
-        fad_replay_schedule(&s, point, slots, outputs);
+        uint32_t guard = fad_replay(&p, point, values, expected);
+        CHECK(fad_replay_schedule(&s, point, slots, outputs) == guard);
         for (int k = 0; k < 4; k++)
             CHECK(same(expected[k], outputs[k]));
     }
