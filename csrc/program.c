@@ -266,22 +266,22 @@ fad_program_emit(fad_program *program, uint32_t op, uint32_t a, uint32_t b, uint
 
 uint32_t
 fad_program_append_guard(fad_program *program, uint32_t op, uint32_t a, uint32_t b,
-                         uint32_t expected)
+                         uint32_t outcome)
 {
-    fad_instruction guard = {op, {a, b, expected}};
+    fad_instruction guard = {op, {a, b, outcome}};
     return lacks_argument(&guard) ? FAD_NO_ID : append(program, guard);
 }
 
 uint32_t
 fad_program_emit_guard(fad_program *program, uint32_t op, uint32_t a, uint32_t b,
-                       uint32_t expected)
+                       uint32_t outcome)
 {
-    fad_instruction guard = {op, {a, b, expected}};
+    fad_instruction guard = {op, {a, b, outcome}};
     double x, y;
     if (lacks_argument(&guard))
         return FAD_NO_ID;
     if (fad_program_is_constant(program, a, &x) && fad_program_is_constant(program, b, &y) &&
-        fad_guard_holds(op, x, y, expected))
+        fad_guard_holds(op, x, y, fad_guard_outcome(&guard)))
         return a;
     return number(program, guard);
 }
@@ -412,7 +412,8 @@ static void
 list_guard(const fad_instruction *guard, fad_text *text)
 {
     static const char *const signs[] = {"<", "<=", "==", "!="};
-    fad_text_print(text, "guard %s%%%u %s %%%u\n", guard->args[2] ? "" : "not ",
+    fad_text_print(text, "guard %s%%%u %s %%%u\n",
+                   fad_guard_outcome(guard) ? "" : "not ",
                    (unsigned)guard->args[0], signs[guard->op - FAD_GUARD_lt],
                    (unsigned)guard->args[1]);
 }

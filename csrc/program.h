@@ -18,10 +18,11 @@
  *   - A constant carries its value in its args, so that equal constants are equal
  *     instructions.
  *
- * A guard is a comparison that was taken while recording, with its outcome in args[2] (0 or
- * 1; never negated, or a nan would pass).  It has no result, and nobody uses its id.  Where
- * one of the guards fails, the function would have taken another path, and the outputs mean
- * nothing.  Guards are numbered in their order, from 0 on.
+ * A guard is a comparison that was taken while recording, with its outcome in the lowest bit
+ * of args[2] (never negated, or a nan would pass), and a number above it by which the recorder
+ * knows the place in the source.  It has no result, and nobody uses its id.  Where one of the
+ * guards fails, the function would have taken another path, and the outputs mean nothing.
+ * Guards are numbered in their order, from 0 on.
  *
  * There are two ways to write an instruction.  fad_program_append writes what it is given: a
  * recording, whose gradient then adds up in the order of the eager sweep.  fad_program_emit
@@ -46,7 +47,7 @@
 
 /* What may stand in an instruction beside the rows. */
 enum {
-    FAD_GUARD_lt = FAD_N_OPS, /* args[0] < args[1], which is, or is not, as args[2] says */
+    FAD_GUARD_lt = FAD_N_OPS, /* args[0] < args[1], which holds or not, as args[2] says */
     FAD_GUARD_le,
     FAD_GUARD_eq,
     FAD_GUARD_ne,
@@ -94,13 +95,13 @@ uint32_t fad_program_append_constant(fad_program *program, double value);
 /* The next input. */
 uint32_t fad_program_input(fad_program *program);
 
-/* A guard as it is given. */
+/* A guard as it is given; outcome: its args[2]. */
 uint32_t fad_program_append_guard(fad_program *program, uint32_t op, uint32_t a, uint32_t b,
-                                  uint32_t expected);
+                                  uint32_t outcome);
 
 /* The same, unless it is there or compares constants: an id that may not be used. */
 uint32_t fad_program_emit_guard(fad_program *program, uint32_t op, uint32_t a, uint32_t b,
-                                uint32_t expected);
+                                uint32_t outcome);
 
 /* An instruction with this result, old or new.  What it does to the instruction keeps every
    bit, so x*1 is x, but x*0 and x+0 stay. */
@@ -153,7 +154,14 @@ fad_instruction_is_guard(const fad_instruction *instruction)
     return instruction->op >= FAD_N_OPS && instruction->op < FAD_N_STEPS;
 }
 
-/* Whether x and y compare as a guard expects. */
+/* The outcome that a guard expects. */
+static inline uint32_t
+fad_guard_outcome(const fad_instruction *guard)
+{
+    return guard->args[2] & 1;
+}
+
+/* Whether x and y compare so. */
 static inline int
 fad_guard_holds(uint32_t op, double x, double y, uint32_t expected)
 {

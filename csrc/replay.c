@@ -43,7 +43,7 @@ fad_replay(const fad_program *program, const double *inputs, double *restrict va
             break;
         default:
             values[id] = fad_guard_holds(i->op, values[i->args[0]], values[i->args[1]],
-                                         i->args[2]);
+                                         fad_guard_outcome(i));
             if (values[id] == 0.0 && failed == FAD_NO_GUARD)
                 failed = n_guards;
             n_guards++;

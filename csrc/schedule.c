@@ -191,7 +191,7 @@ number_guards(layout *l)
     for (uint32_t id = 0; id < l->program->n_instructions; id++) {
         const fad_instruction *i = &l->program->instructions[id];
         if (fad_instruction_is_guard(i))
-            l->slots[id] = n++ << 1 | i->args[2];
+            l->slots[id] = n++ << 1 | fad_guard_outcome(i);
     }
 }
 

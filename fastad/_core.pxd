@@ -83,6 +83,8 @@ cdef extern from "program.h" nogil:
     uint32_t FAD_GUARD_lt, FAD_GUARD_le, FAD_GUARD_eq, FAD_GUARD_ne
     uint32_t FAD_INPUT, FAD_CONSTANT
     bint fad_instruction_is_guard(const fad_instruction *)
+    int fad_program_inline(
+        fad_program *, const fad_program *, const uint32_t *, uint32_t *)
     double fad_instruction_constant(const fad_instruction *)
     void fad_program_free(fad_program *)
     uint32_t fad_program_append(fad_program *, uint32_t, uint32_t, uint32_t, uint32_t)

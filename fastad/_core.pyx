@@ -13,7 +13,7 @@ from cpython.float cimport PyFloat_Check, PyFloat_AS_DOUBLE
 from cpython.long cimport PyLong_Check, PyLong_AsLongLongAndOverflow
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject, Py_EQ, Py_GE, Py_GT, Py_LE, Py_LT, Py_NE, PyObject_RichCompare
-from libc.math cimport isfinite, isinf, isnan
+from libc.math cimport copysign, isfinite, isinf, isnan
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
@@ -36,6 +36,7 @@ from fastad.errors import (
     NonSmoothWarning,
     NotAnInputError,
     OutOfMemoryError,
+    PathError,
     RangeError,
     ResultError,
     StaleVarError,
@@ -99,6 +100,8 @@ cdef class Number:
     def value(self):
         """The plain float.  It can be read for ever."""
         check_kept(self, ".value")
+        if n_recordings:
+            guard_value(self)
         return self._value
 
     # -- arithmetic: each one line, the work is in _operations.h
@@ -145,6 +148,8 @@ cdef class Number:
 
     def __richcmp__(self, other, int op):
         result = compared(self._value, other, op)
+        if n_recordings and result is not NotImplemented:
+            guard_comparison(self, other, op, result)
         if op == Py_EQ and result is True or op == Py_NE and result is False:
             check_equality(self, other)
         return result
@@ -156,6 +161,8 @@ cdef class Number:
     def __bool__(self):
         if self._value == 0.0:
             check_equality(self, 0.0)
+        if n_recordings:
+            guard_comparison(self, 0.0, Py_NE, self._value != 0.0)
         return self._value != 0.0
 
     # -- conversions: to int as floats do, to float never in silence
@@ -168,34 +175,37 @@ cdef class Number:
 
     def __int__(self):
         check_kept(self, "int()")
-        return int(self._value)
+        return as_int(self, "trunc", int(self._value))
 
     def __trunc__(self):
         check_kept(self, "math.trunc()")
-        return int(self._value)
+        return as_int(self, "trunc", int(self._value))
 
     def __floor__(self):
         check_kept(self, "math.floor()")
-        return math.floor(self._value)
+        return as_int(self, "floor", math.floor(self._value))
 
     def __ceil__(self):
         check_kept(self, "math.ceil()")
-        return math.ceil(self._value)
+        return as_int(self, "ceil", math.ceil(self._value))
 
     def __round__(self, ndigits=None):
         if ndigits is None:
             check_kept(self, "round()")
-            return round(self._value)
+            return as_int(self, "rint", round(self._value))
         value = round(self._value, ndigits)  # its exceptions
-        if tape_of(self).program != NULL:
+        if n_recordings:
             return slow(<fad_opcode><int>opcode_of["round_to"], BY_RULE, (self, ndigits))
         return step(self, value)
 
     def is_integer(self):
         """Whether the value is an integer."""
-        if self._value.is_integer():
+        cdef bint is_one = self._value.is_integer()
+        if is_one:
             check_kept(self, "is_integer()")
-        return self._value.is_integer()
+        if n_recordings:
+            guard_integral(self, is_one)
+        return is_one
 
     def conjugate(self):
         """The number itself: it is real."""
@@ -212,12 +222,18 @@ cdef class Number:
         return 0.0
 
     def __repr__(self):
+        if n_recordings:
+            guard_value(self)
         return f"{type(self).__name__}({self._value!r})"
 
     def __str__(self):
+        if n_recordings:
+            guard_value(self)
         return str(self._value)
 
     def __format__(self, spec):
+        if n_recordings:
+            guard_value(self)
         return float.__format__(self._value, spec)
 
     # -- copies: these numbers are immutable
@@ -399,6 +415,13 @@ cdef class Dual(Number):
         return tangents[0] if self.n == 1 else tuple(tangents)
 
 
+cdef object as_int(x, row, value):
+    """The int, which the row of x gives as a float."""
+    if n_recordings:
+        guard_int(x, row, value)
+    return value
+
+
 cdef object compared(double x, other, int op):
     """What a float of that value answers."""
     cdef double y = 0.0
@@ -488,6 +511,7 @@ include "_duals.pxi"
 include "_many_operands.pxi"
 include "_gradients.pxi"
 include "_jacobians.pxi"
+include "_guards.pxi"
 include "_programs.pxi"
 include "_recordings.pxi"
 include "_sparse.pxi"

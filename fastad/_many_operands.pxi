@@ -295,6 +295,9 @@ cdef object constant_like(x, double value):
 def with_value(double value, x, y):
     """A result of that value whose derivative to x is 1 and to y is 0."""
     cdef Operands operands = Operands((x, y))
+    if n_recordings:
+        guard_value(x)
+        guard_value(y)
     if operands.nested:
         return x + (value - primal(x)) if is_ours(x) else step(y, value)  # a few steps
     return operands.result(value, lambda k: 1.0 if k == 0 else 0.0)

@@ -22,7 +22,9 @@ cdef class Program:
     """A function as the straight line of operations that one call of it performed.
 
     Loops are unrolled and branches taken as they were for these arguments. A program can be
-    printed, run at other points, and derived; a derivative is a program again.
+    printed, run at other points, and derived; a derivative is a program again. Each decision
+    on a number (a comparison, ``int()``, ``.value`` and the like) is part of it, as a guard:
+    where it comes out otherwise, the program refuses to run.
 
     Parameters
     ----------
@@ -37,6 +39,8 @@ cdef class Program:
     ------
     ArgumentError, ResultError
         As `fastad.grad` does.
+    PathError
+        (a ValueError) when it is run where a decision comes out otherwise.
 
     Examples
     --------
@@ -64,9 +68,12 @@ cdef class Program:
     cdef Shape arguments   # a tuple of them
     cdef Shape result
     cdef list lines        # (file, line) of each instruction, or None
+    cdef Places places     # of guards
+    cdef list outside      # while recording: what is behind each input, a number of outside
 
     def __cinit__(self):
         memset(&self.program, 0, sizeof(fad_program))
+        self.places = Places()
 
     def __dealloc__(self):
         fad_program_free(&self.program)
@@ -79,10 +86,13 @@ cdef class Program:
         """Take over what a new program holds."""
         self.program, other.program = other.program, self.program
         self.arguments, self.result = other.arguments, other.result
-        self.lines = other.lines
+        self.lines, self.places = other.lines, other.places
 
     def __call__(self, *args):
-        """Run the program at another point; comparisons are not repeated."""
+        """Run the program at another point.
+
+        PathError, a ValueError, if a comparison comes out otherwise there.
+        """
         cdef Py_ssize_t place = 0
         return self.result.fill(self.run(self.inputs_from(args)), &place)
 
@@ -101,10 +111,26 @@ cdef class Program:
         cdef Buffer at = Buffer(self.program.n_inputs)
         cdef Buffer values = Buffer(self.program.n_instructions)
         cdef Buffer outputs = Buffer(self.program.n_outputs)
+        cdef uint32_t failed
         at.fill(inputs)
         with nogil:
-            fad_replay(&self.program, at.numbers, values.numbers, outputs.numbers)
+            failed = fad_replay(&self.program, at.numbers, values.numbers, outputs.numbers)
+        if failed != FAD_NO_GUARD:
+            raise PathError(
+                "the function takes another path for these arguments: record it there, or use "
+                f"fastad.compile, which does. What differs: {self.conditions()[failed]}"
+            )
         return outputs.take()
+
+    cdef list conditions(self):
+        """Of each guard, in their order, a Condition."""
+        cdef uint32_t id
+        found = []
+        for id in range(self.program.n_instructions):
+            i = &self.program.instructions[id]
+            if fad_instruction_is_guard(i):
+                found.append(Condition(self.places.places[i.args[2] >> 1], i.args[2] & 1))
+        return found
 
     def trace(self, *args):
         """The results of all instructions at a point: a list of floats."""
@@ -129,6 +155,7 @@ cdef class Program:
         fad_program_select_outputs(&derived.program, 1, self.program.n_inputs)
         check_memory(fad_program_drop_dead(&derived.program))
         derived.arguments = self.arguments
+        derived.places = self.places
         derived.result = self.arguments
         if self.arguments.n == 1:
             derived.result = self.arguments.shapes()[0]
@@ -152,7 +179,7 @@ cdef class Program:
                 name, arguments = "input", (i.args[0],)
             elif fad_instruction_is_guard(i):
                 name = ("lt", "le", "eq", "ne")[i.op - FAD_GUARD_lt]
-                name, arguments = f"guard {name}", (i.args[0], i.args[1], i.args[2])
+                name, arguments = f"guard {name}", (i.args[0], i.args[1], i.args[2] & 1)
             else:
                 name = fad_op_rows[i.op].name.decode()
                 arguments = tuple([i.args[k] for k in range(fad_op_rows[i.op].arity)])
@@ -244,9 +271,8 @@ cdef Program record_program(f, tuple args, dict kwargs, bint lines):
     cdef list numbers_ = []
     cdef Py_ssize_t place = 0
     program.lines = [] if lines else None
+    open_recording(tape, program)
     try:
-        tape.program = <void *>program
-        tape.epoch += 1
         program.arguments = take_apart(args, numbers_)
         numbers_ = [instruction_input(tape, number_) for number_ in numbers_]
         lifted = program.arguments.fill(numbers_, &place)
@@ -257,7 +283,7 @@ cdef Program record_program(f, tuple args, dict kwargs, bint lines):
             check_memory(fad_program_add_output(&program.program, id_of(tape, number_)))
         return program
     finally:
-        tape.program = NULL
+        close_recording(tape)
         give_tape(tape)
 
 
@@ -303,17 +329,10 @@ cdef uint32_t id_of(fad_tape *tape, x) except? 0xffffffff:
 
 cdef int note_line(Program program, uint32_t id) except -1:
     """The line of the user's code that is running now."""
-    frame = sys._getframe()
-    while frame is not None and frame.f_code.co_filename.startswith(HERE):
-        frame = frame.f_back
     while len(program.lines) <= <Py_ssize_t>id:
         program.lines.append(None)
-    if frame is not None:
-        program.lines[id] = frame.f_code.co_filename, frame.f_lineno
+    program.lines[id] = place_of_caller()
     return 0
-
-
-cdef str HERE = __file__[:max(__file__.rfind("/"), __file__.rfind("\\")) + 1]
 
 
 cdef object record_instruction(fad_opcode op, asked_by by, tuple operands, fad_tape *tape):

@@ -71,6 +71,16 @@ def function(str name, str module):
     return row_function(opcode_of[name], module)
 
 
+def plain_value(x):
+    """The float inside, of which a program that is being recorded shall not know."""
+    return primal(x)
+
+
+def is_recording():
+    """Whether some function is being recorded as a program."""
+    return n_recordings > 0
+
+
 # ---- For tests and benchmarks --------------------------------------------------------------
 
 def live_vars():

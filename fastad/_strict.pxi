@@ -73,8 +73,17 @@ def stop_gradient(x, /):
     cdef list numbers_ = []
     cdef Py_ssize_t place = 0
     if is_ours(x):
-        return primal(x)
+        return stopped(x)
     cdef Shape shape = take_apart(x, numbers_)
     if innermost(numbers_) is None:
         return x
-    return shape.fill([primal(number_) for number_ in numbers_], &place)
+    return shape.fill([stopped(number_) for number_ in numbers_], &place)
+
+
+cdef object stopped(x):
+    """The plain float, or in a program its instruction, through which nothing is derived."""
+    if n_recordings:
+        x = recorded_part(x)
+        if is_ours(x):
+            return row_of("stop", x)
+    return primal(x)

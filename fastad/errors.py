@@ -17,12 +17,15 @@ __all__ = [
     "DivisionByZeroError",
     "DomainError",
     "FastadError",
+    "ImpureFunctionError",
     "LostDerivativeError",
     "MixedTapesError",
     "NonSmoothError",
     "NonSmoothWarning",
     "NotAnInputError",
+    "NotCompiledWarning",
     "OutOfMemoryError",
+    "PathError",
     "RangeError",
     "ResultError",
     "StaleVarError",
@@ -77,9 +80,21 @@ class OutOfMemoryError(FastadError, MemoryError):
     """The tape could not grow; it is as it was before."""
 
 
+class PathError(FastadError, ValueError):
+    """A program is run for arguments for which its function takes another path."""
+
+
+class ImpureFunctionError(FastadError, RuntimeError):
+    """A compiled function did something else when it was called a second time."""
+
+
 class NonSmoothError(FastadError, ArithmeticError):
     """A derivative is not defined, and ``on_nan="raise"`` was asked for."""
 
 
 class NonSmoothWarning(UserWarning):
     """In a backward sweep an exact zero met an infinite or undefined partial."""
+
+
+class NotCompiledWarning(UserWarning):
+    """Calls of a compiled function run as those of the function itself, and as slowly."""

@@ -153,7 +153,7 @@ class _Run:
         self.adjoints = self._adjoints()
 
     def _partials(self, name, arguments):
-        if name in ("input", "constant"):
+        if not _is_operation(name):
             return ()
         return _core.row_partials(name, *(self.values[k] for k in arguments))
 
@@ -173,7 +173,7 @@ class _Run:
     def edges(self, node):
         """The arguments of a node with their partials."""
         name, arguments, _ = self.instructions[node]
-        if name in ("input", "constant"):
+        if not _is_operation(name):
             return []
         return list(zip(arguments, self.partials[node], strict=True))
 
@@ -247,7 +247,7 @@ class _Run:
             if self.adjoints[node] is not None and any(
                 k in depends
                 for k in self.instructions[node][1][:3]
-                if self.instructions[node][0] not in ("input", "constant")
+                if _is_operation(self.instructions[node][0])
             ):
                 depends.add(node)
         return depends
@@ -259,6 +259,11 @@ class _Run:
 
     def at(self, node):
         return _at(self.instructions[node][2])
+
+
+def _is_operation(name):
+    """Whether it is neither an input nor a constant nor a guard."""
+    return name not in ("input", "constant") and not name.startswith("guard")
 
 
 def _at(place):

@@ -37,11 +37,14 @@ globals().update({name: _core.function(name, __name__) for name in _ROWS})
 
 _ours = (_core.Var, _core.Dual)
 _ldexp = _core.function("scale2", __name__)
+_maximum = _core.function("maximum", __name__)
 _nextafter = _core.function("nextafter", __name__)
 
 
+# Only for exceptions, and for what is decided by comparisons afterwards: these a program that
+# is being recorded knows of.
 def _value(x):
-    return _core.stop_gradient(x) if isinstance(x, _ours) else x
+    return _core.plain_value(x) if isinstance(x, _ours) else x
 
 
 def degrees(x, /):
@@ -58,7 +61,14 @@ def frexp(x, /):
     """The mantissa m and the exponent e (an int) with x == m * 2**e and 0.5 <= abs(m) < 1."""
     if not isinstance(x, _ours):
         return _math.frexp(x)
-    _, exponent = _math.frexp(_value(x))
+    mantissa, exponent = _math.frexp(_value(x))
+    if 0.5 <= abs(mantissa) < 1.0:
+        lower = _math.ldexp(0.5, exponent)
+        lower <= abs(x) < 2.0 * lower
+    elif mantissa == 0.0:
+        0.0 <= x <= 0.0
+    else:
+        isfinite(x)
     return ldexp(x, -exponent), exponent
 
 
@@ -88,21 +98,28 @@ def nextafter(x, y, /, **steps):
 
 def isclose(a, b, *, rel_tol=1e-09, abs_tol=0.0):
     """Whether a and b are close in value."""
-    return _math.isclose(
+    close = _math.isclose(
         _value(a), _value(b), rel_tol=_value(rel_tol), abs_tol=_value(abs_tol)
     )
+    if not _core.is_recording():
+        return close
+    if a <= b <= a or not (isfinite(a) and isfinite(b)):
+        return close
+    return abs(a - b) <= _maximum(abs(rel_tol * _maximum(abs(a), abs(b))), abs_tol)
 
 
 def isfinite(x, /):
     """Whether x is neither an infinity nor a nan."""
-    return _math.isfinite(_value(x))
+    return -inf < x < inf if isinstance(x, _ours) else _math.isfinite(x)
 
 
 def isinf(x, /):
     """Whether x is an infinity."""
-    return _math.isinf(_value(x))
+    if not isinstance(x, _ours):
+        return _math.isinf(x)
+    return not isfinite(x) and not isnan(x)
 
 
 def isnan(x, /):
     """Whether x is a nan."""
-    return _math.isnan(_value(x))
+    return x != x if isinstance(x, _ours) else _math.isnan(x)

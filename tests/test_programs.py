@@ -12,6 +12,7 @@ import pytest
 
 import fastad
 from fastad import Program, Var, _core, errors, grad, math, value_and_grad
+from fastad.errors import PathError
 from tests.published import FUNCTIONS
 
 
@@ -134,11 +135,15 @@ def test_functions_of_many_numbers_and_steps(f):
     )
 
 
-def test_a_branch_stays_as_it_was():
+def test_a_program_holds_for_one_path():
     program = Program(lambda x: x if x > 0 else -2.0 * x, 1.0)
-    assert program(-3.0) == -3.0
+    assert program(3.0) == 3.0
+    with pytest.raises(PathError, match=r"test_programs.py:\d+: .*x > 0.* is True"):
+        program(-3.0)
     program = Program(lambda x: int(x) * x, 2.5)
-    assert program(5.5) == 11.0
+    assert program(2.75) == 5.5
+    with pytest.raises(PathError):
+        program(5.5)
 
 
 @pytest.mark.parametrize(
