@@ -49,6 +49,7 @@ extension = Extension(
     depends=[
         "csrc/ops.def",
         *(f"csrc/{name}.h" for name in CORE),
+        "csrc/flags.h",
         "fastad/_dual.h",
         "fastad/_operations.h",
         "fastad/_var.h",

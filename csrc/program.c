@@ -7,6 +7,7 @@ fad_program_free(fad_program *program)
 {
     fad_memory_free(program->instructions);
     fad_memory_free(program->outputs);
+    fad_memory_free(program->kept);
     fad_memory_free(program->numbers);
     *program = (fad_program){0};
 }
@@ -288,22 +289,33 @@ fad_program_emit_guard(fad_program *program, uint32_t op, uint32_t a, uint32_t b
 
 /* ---- Outputs, and whole programs ----------------------------------------------------- */
 
-int
-fad_program_add_output(fad_program *program, uint32_t id)
+static int
+add_id(uint32_t id, uint32_t **ids, uint32_t *n, uint32_t *capacity)
 {
     if (id == FAD_NO_ID)
         return -1;
-    if (program->n_outputs == program->output_capacity) {
-        uint32_t capacity = 2 * program->output_capacity + 8;
+    if (*n == *capacity) {
         uint32_t *grown =
-            fad_memory_resize(program->outputs, (size_t)capacity * sizeof *grown);
+            fad_memory_resize(*ids, (2 * (size_t)*capacity + 8) * sizeof *grown);
         if (grown == NULL)
             return -1;
-        program->outputs = grown;
-        program->output_capacity = capacity;
+        *ids = grown;
+        *capacity = 2 * *capacity + 8;
     }
-    program->outputs[program->n_outputs++] = id;
+    (*ids)[(*n)++] = id;
     return 0;
+}
+
+int
+fad_program_add_output(fad_program *program, uint32_t id)
+{
+    return add_id(id, &program->outputs, &program->n_outputs, &program->output_capacity);
+}
+
+int
+fad_program_keep(fad_program *program, uint32_t id)
+{
+    return add_id(id, &program->kept, &program->n_kept, &program->kept_capacity);
 }
 
 void
@@ -334,6 +346,9 @@ fad_program_inline(fad_program *target, const fad_program *source, const uint32_
         if (ids[id] == FAD_NO_ID)
             return -1;
     }
+    for (uint32_t k = 0; k < source->n_kept; k++)
+        if (fad_program_keep(target, ids[source->kept[k]]) < 0)
+            return -1;
     return 0;
 }
 
@@ -343,6 +358,8 @@ mark_live(const fad_program *program, uint32_t *marks)
 {
     for (uint32_t k = 0; k < program->n_outputs; k++)
         marks[program->outputs[k]] = 1;
+    for (uint32_t k = 0; k < program->n_kept; k++)
+        marks[program->kept[k]] = 1;
     for (uint32_t id = program->n_instructions; id-- > 0;) {
         const fad_instruction *i = &program->instructions[id];
         if (i->op == FAD_INPUT || fad_instruction_is_guard(i))
@@ -373,6 +390,8 @@ fad_program_drop_dead(fad_program *program)
     }
     for (uint32_t k = 0; k < program->n_outputs; k++)
         program->outputs[k] = ids[program->outputs[k]];
+    for (uint32_t k = 0; k < program->n_kept; k++)
+        program->kept[k] = ids[program->kept[k]];
     program->n_instructions = n;
     fad_memory_free(program->numbers);
     program->numbers = NULL;

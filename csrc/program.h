@@ -24,6 +24,9 @@
  * guards fails, the function would have taken another path, and the outputs mean nothing.
  * Guards are numbered in their order, from 0 on.
  *
+ * What is kept runs although no output depends on it: an operation of the recorded function
+ * that may raise an exception in Python, which the flags of the processor then tell.
+ *
  * There are two ways to write an instruction.  fad_program_append writes what it is given: a
  * recording, whose gradient then adds up in the order of the eager sweep.  fad_program_emit
  * computes on constants, simplifies, and returns the id of an equal instruction if there is
@@ -72,7 +75,10 @@ typedef struct {
     uint32_t n_inputs;
     uint32_t n_outputs;
     uint32_t output_capacity;
+    uint32_t n_kept;
+    uint32_t kept_capacity;
     uint32_t *outputs; /* ids; an id may be there more than once */
+    uint32_t *kept;    /* likewise */
     uint32_t *numbers; /* the hash table */
     uint32_t n_numbers;
     uint32_t n_numbered; /* slots taken */
@@ -115,20 +121,21 @@ uint32_t fad_program_constant(fad_program *program, double value);
 int fad_program_reserve(fad_program *program, uint64_t n);
 
 int fad_program_add_output(fad_program *program, uint32_t id);
+int fad_program_keep(fad_program *program, uint32_t id);
 
 /* Keeps n outputs, from the first on. */
 void fad_program_select_outputs(fad_program *program, uint32_t first, uint32_t n);
 
 /*
- * Emits all of source behind what target holds.  inputs: an id of target for each input of
+ * Emits all of source behind what target holds, and keeps what it keeps.  inputs: an id of target for each input of
  * source, or NULL: then target, which has no inputs, gets them.  ids: for each instruction of
  * source the id of its result in target.  -1 leaves target with a part of it.
  */
 int fad_program_inline(fad_program *target, const fad_program *source,
                        const uint32_t *inputs, uint32_t *ids);
 
-/* Drops what no output and no guard depends on, except for inputs, and renumbers the rest in the same
-   order.  -1 leaves the program as it was. */
+/* Drops what no output and no guard depends on, except for inputs and what is kept, and
+   renumbers the rest in the same order.  -1 leaves the program as it was. */
 int fad_program_drop_dead(fad_program *program);
 
 /* Emits all of source into the empty target, with its outputs, and drops what is dead.

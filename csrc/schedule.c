@@ -13,6 +13,15 @@ fad_schedule_free(fad_schedule *schedule)
     *schedule = (fad_schedule){0};
 }
 
+size_t
+fad_schedule_bytes(const fad_schedule *schedule)
+{
+    return schedule->n_runs * sizeof *schedule->runs +
+           schedule->n_steps * sizeof *schedule->steps +
+           schedule->n_constants * sizeof *schedule->constants +
+           schedule->n_outputs * sizeof *schedule->outputs;
+}
+
 /* Room for n items, never of size 0. */
 static void *
 array(size_t n, size_t size)
@@ -33,6 +42,9 @@ copy_fused(const fad_program *program, fad_program *copy)
     copy->n_inputs = program->n_inputs;
     for (uint32_t k = 0; k < program->n_outputs; k++)
         if (fad_program_add_output(copy, program->outputs[k]) < 0)
+            return -1;
+    for (uint32_t k = 0; k < program->n_kept; k++)
+        if (fad_program_keep(copy, program->kept[k]) < 0)
             return -1;
     return fad_program_fuse(copy) < 0 ? -1 : fad_program_drop_dead(copy);
 }
@@ -228,6 +240,8 @@ lay_out_step(layout *l, uint32_t number, uint32_t id)
     if (!fad_instruction_is_guard(i))
         l->slots[id] = l->n_unused > 0 ? l->unused[--l->n_unused] : l->schedule->n_slots++;
     step.result = l->slots[id];
+    if (l->last_use[id] == 0 && !fad_instruction_is_guard(i)) /* it is only kept */
+        l->unused[l->n_unused++] = l->slots[id];
     return step;
 }
 

@@ -60,4 +60,7 @@ int fad_schedule_make(const fad_program *program, fad_schedule *schedule);
 
 void fad_schedule_free(fad_schedule *schedule);
 
+/* Memory that it takes. */
+size_t fad_schedule_bytes(const fad_schedule *schedule);
+
 #endif

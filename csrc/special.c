@@ -7,6 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* A nan that raises INVALID where x is finite, as those of the C library do outside of their
+   domains: by the flags a program that runs without Python learns of it. */
+static double invalid(double x)
+{
+    return (x - x) / (x - x);
+}
+
 /* ---- Powers and norms: where the short form of special.h loses digits ---- */
 
 /*
@@ -105,7 +112,7 @@ double round_to(double x, double y)
     if (!isfinite(x) || y > 323.0)
         return x;
     if (!(y >= -308.0))
-        return y == y ? 0.0 * x : NAN;
+        return y == y ? 0.0 * x : y;
     const int n = (int)y;
     if (n < 0)
         return round_to_tens(x, n);
@@ -154,7 +161,7 @@ double erfinv(double x)
 {
     const double ax = fabs(x);
     if (!(ax < 1.0))
-        return ax == 1.0 ? copysign(INFINITY, x) : NAN;
+        return ax == 1.0 ? x / (1.0 - ax) : invalid(x);
     if (ax < 1e-8) /* DLMF 7.17.2; the next term is below ax**2 */
         return x / M_2_SQRTPI;
     const double a = 0.147, w = 1.0 - ax;
@@ -217,7 +224,7 @@ double digamma(double x)
         return digamma_positive(x);
     const double d = x - rint(x); /* exact: the distance from the pole */
     if (d == 0.0 || d != d)
-        return NAN;
+        return invalid(x);
     return digamma_positive(1.0 - x) - M_PI / tan(M_PI * d); /* DLMF 5.5.4 */
 }
 
@@ -285,13 +292,13 @@ double polygamma(double n, double x)
     if (n == 0.0)
         return digamma(x);
     if (!(n > 0.0) || isinf(n) || n != floor(n) || x != x)
-        return NAN;
+        return invalid(x);
     const double s = fmod(n, 2.0) == 1.0 ? 1.0 : -1.0;
     if (x > 0.0)
         return s * polygamma_positive(n, x);
     const double d = x - rint(x); /* exact: the distance from the pole */
     if (d == 0.0 || d != d)
-        return NAN;
+        return invalid(x);
     const double above = polygamma_positive(n, d > 0.0 ? d : 1.0 + d);
     const double below = polygamma_positive(n, d > 0.0 ? 1.0 - d : -d);
     const double beyond = polygamma_positive(n, 1.0 - x);

@@ -3,6 +3,7 @@
 from fastad import errors, functions, math
 from fastad._core import Dual, Program, Tape, Var, stop_gradient
 from fastad.arrays import asarray
+from fastad.compiling import compile
 from fastad.custom import custom_jvp, custom_vjp
 from fastad.derivatives import derivative, grad, jvp, value_and_grad, vjp
 from fastad.explanation import explain
@@ -18,6 +19,7 @@ __all__ = [
     "Var",
     "asarray",
     "check_grad",
+    "compile",
     "cost_table",
     "custom_jvp",
     "custom_vjp",

@@ -1,10 +1,23 @@
 # Numbers in any arrangement: lists, tuples, namedtuples, dicts, dataclasses and NumPy arrays,
 # nested in each other. An arrangement is taken apart into a flat list of its numbers and a
 # Shape, and a Shape puts any flat list of numbers together again in the same way.
+#
+# For compiled functions what is not a number may be a constant: part of the Shape.
 
 
 cdef enum kind_of_shape:
-    A_NUMBER, A_LIST, A_TUPLE, A_DICT, A_DATACLASS, AN_ARRAY
+    A_NUMBER, A_CONSTANT, A_LIST, A_TUPLE, A_DICT, A_DATACLASS, AN_ARRAY
+
+
+cdef enum leaf_rule:
+    ONLY_NUMBERS     # and anything else is an error
+    NUMBERS          # what is no number is a constant
+    ONLY_FLOATS      # also an int is a constant
+    ANYTHING         # likewise, and what is no number stays as it is
+
+
+class NotAConstant(ArgumentError):
+    """Something may change without that its comparison tells."""
 
 
 @cython.final
@@ -14,7 +27,7 @@ cdef class Shape:
     cdef kind_of_shape kind
     cdef Py_ssize_t n         # of items, or of the numbers in an array
     cdef object prototype     # the class of a list or tuple, a copy of a dict or dataclass,
-                              # the shape of an array
+                              # the shape of an array, the constant itself
     cdef list keys            # of a dict or dataclass
     cdef list items           # a Shape each; None if all items are numbers
 
@@ -27,6 +40,8 @@ cdef class Shape:
         if self.kind == A_NUMBER:
             place[0] += 1
             return numbers_[place[0] - 1]
+        if self.kind == A_CONSTANT:
+            return self.prototype.copy() if is_array(self.prototype) else self.prototype
         if self.items is None:
             if place[0] == 0 and self.n == len(numbers_) > 0:
                 items = numbers_  # the caller has no other use for them
@@ -57,6 +72,8 @@ cdef class Shape:
             return False
         if self.kind == AN_ARRAY:
             return self.prototype == other.prototype
+        if self.kind == A_CONSTANT:
+            return are_same_constants(self.prototype, other.prototype)
         if self.keys is not None and self.keys != other.keys:
             return False
         if self.items is None and other.items is None:
@@ -97,10 +114,10 @@ a_number_shape.kind = A_NUMBER
 a_number_shape.n = 1
 
 
-cdef Shape take_apart(object x, list numbers_):
+cdef Shape take_apart(object x, list numbers_, leaf_rule rule=ONLY_NUMBERS):
     """The shape of x; appends its numbers, which are floats, Vars and Duals.
 
-    ArgumentError if there is anything else in it.
+    ArgumentError if there is something else in it that the rule does not take.
     """
     cdef double value = 0.0
     cdef Shape shape
@@ -112,29 +129,31 @@ cdef Shape take_apart(object x, list numbers_):
     shape.prototype = kind
     if isinstance(x, list):
         shape.kind = A_LIST
-        take_items(shape, x if kind is list else list(x), numbers_)
+        take_items(shape, x if kind is list else list(x), numbers_, rule)
     elif isinstance(x, tuple):
         shape.kind = A_TUPLE
-        take_items(shape, list(x), numbers_)
+        take_items(shape, list(x), numbers_, rule)
     elif isinstance(x, dict):
         shape.kind = A_DICT
         shape.prototype = copy_of(x)
         shape.keys = list(x)
-        take_items(shape, [x[key] for key in shape.keys], numbers_)
+        take_items(shape, [x[key] for key in shape.keys], numbers_, rule)
     elif hasattr(kind, "__dataclass_fields__"):
         shape.kind = A_DATACLASS
         shape.prototype = copy_of(x)
         shape.keys = names_of_fields(x)
-        take_items(shape, [getattr(x, name) for name in shape.keys], numbers_)
-    elif is_array(x):
+        take_items(shape, [getattr(x, name) for name in shape.keys], numbers_, rule)
+    elif is_array(x) and not (rule != ONLY_NUMBERS and is_constant_array(x, rule)):
         shape.kind = AN_ARRAY
         shape.prototype = x.shape
-        take_items(shape, items_of_array(x), numbers_)
+        take_items(shape, items_of_array(x), numbers_, ONLY_NUMBERS)
         if shape.items is not None:
             raise ArgumentError("an array must hold numbers, and no arrays or lists")
-    elif number(x, &value):
+    elif (rule < ONLY_FLOATS or is_floating(x)) and number(x, &value):
         numbers_.append(value)
         return a_number_shape
+    elif rule != ONLY_NUMBERS:
+        make_constant(shape, x, rule)
     else:
         raise ArgumentError(
             f"{short(x)}, {a_type(x)}, is neither a number nor a list, tuple, dict, dataclass "
@@ -150,7 +169,7 @@ def taken_apart(x):
     return numbers_, shape
 
 
-cdef int take_items(Shape shape, list items, list numbers_) except -1:
+cdef int take_items(Shape shape, list items, list numbers_, leaf_rule rule) except -1:
     shape.n = len(items)
     if are_all_floats(items):
         numbers_.extend(items)
@@ -159,7 +178,7 @@ cdef int take_items(Shape shape, list items, list numbers_) except -1:
     Py_EnterRecursiveCall(" in nested containers of numbers")
     try:
         for item in list(items):  # a copy, in case another class changes it meanwhile
-            shape.items.append(take_apart(item, numbers_))
+            shape.items.append(take_apart(item, numbers_, rule))
         shape.n = len(shape.items)
     finally:
         Py_LeaveRecursiveCall()
@@ -221,3 +240,139 @@ cdef object copy_of(object x):
 cdef list names_of_fields(object x):
     import dataclasses
     return [field.name for field in dataclasses.fields(x)]
+
+
+# ---- Constants ------------------------------------------------------------------------------
+
+cdef int make_constant(Shape shape, x, leaf_rule rule) except -1:
+    """NotAConstant if x may change without that comparing it with itself tells."""
+    shape.kind = A_CONSTANT
+    shape.n = 0
+    shape.prototype = x.copy() if is_array(x) else x
+    if rule != ANYTHING and not is_array(x) and not is_constant(x):
+        raise NotAConstant(
+            f"{short(x)}, {a_type(x)}, is compared by identity and may have changed: pass what "
+            "a function depends on as numbers, text, tuples or a frozen dataclass"
+        )
+    return 0
+
+
+cdef bint is_constant(x):
+    """Whether something that cannot change, or that tells by == if it did."""
+    import enum
+    import types
+    cdef type kind = type(x)
+    if x is None or x is Ellipsis or isinstance(x, (
+        type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType, enum.Enum,
+        Recipe, Compiled,
+    )) or kind.__module__.startswith("fastad."):
+        return True
+    # As of text, ints, Fractions and frozen dataclasses; but not of plain objects.
+    return (
+        kind.__hash__ is not object.__hash__ and kind.__hash__ is not None
+        and kind.__eq__ is not object.__eq__ and not isinstance(x, types.MethodType)
+    )
+
+
+cdef bint is_constant_array(x, leaf_rule rule):
+    """Whether an array holds no floats that a function may be differentiated to."""
+    return x.dtype.kind not in ("fO" if rule >= ONLY_FLOATS else "fiubO")
+
+
+cdef bint is_floating(x):
+    """Whether x is a float or one of NumPy's."""
+    numpy = sys.modules.get("numpy")
+    return isinstance(x, float) or numpy is not None and isinstance(x, numpy.floating)
+
+
+cdef bint are_same_constants(x, y):
+    if type(x) is not type(y):
+        return False
+    if is_array(x):
+        return x.dtype == y.dtype and x.shape == y.shape and x.tobytes() == y.tobytes()
+    return x is y or bool(x == y)
+
+
+# ---- Reading numbers where the Shape is known -----------------------------------------------
+
+cdef bint read(Shape shape, x, double *numbers_, Py_ssize_t *place, bint loose, bint *ours) except -1:
+    """Whether x has that shape; writes its numbers from place on, which moves behind them.
+
+    loose: an int will do for a float.  ours: becomes true where there is a Var or Dual.
+    """
+    cdef Py_ssize_t k
+    cdef type kind = type(x)
+    if shape.kind == A_NUMBER:
+        return read_number(x, numbers_, place, loose, ours)
+    if shape.kind == A_CONSTANT:
+        return are_same_constants(shape.prototype, x)
+    if shape.kind == A_LIST or shape.kind == A_TUPLE:
+        if kind is not shape.prototype or len(x) != shape.n:
+            return False
+        return read_items(shape, x, numbers_, place, loose, ours)
+    if shape.kind == AN_ARRAY:
+        return is_array(x) and read_array(shape, x, numbers_, place, loose, ours)
+    if kind is not type(shape.prototype):
+        return False
+    if shape.kind == A_DICT:
+        if list(x) != shape.keys:
+            return False
+        return read_items(shape, list(x.values()), numbers_, place, loose, ours)
+    items = [getattr(x, name) for name in shape.keys]
+    return read_items(shape, items, numbers_, place, loose, ours)
+
+
+cdef bint read_items(
+    Shape shape, items, double *numbers_, Py_ssize_t *place, bint loose, bint *ours
+) except -1:
+    cdef Py_ssize_t k = 0
+    if shape.items is None:
+        for item in items:
+            if k == shape.n or not read_number(item, numbers_, place, loose, ours):
+                return False
+            k += 1
+        return k == shape.n
+    for item in items:
+        if k == shape.n:
+            return False
+        if not read(<Shape>shape.items[k], item, numbers_, place, loose, ours):
+            return False
+        k += 1
+    return k == shape.n
+
+
+cdef inline bint read_number(x, double *numbers_, Py_ssize_t *place, bint loose, bint *ours) except -1:
+    if type(x) is float:
+        numbers_[place[0]] = PyFloat_AS_DOUBLE(x)
+    elif is_ours(x):
+        ours[0] = True
+        numbers_[place[0]] = primal(x)
+    elif not (loose or is_floating(x)) or not number(x, &numbers_[place[0]]):
+        return False
+    place[0] += 1
+    return True
+
+
+cdef bint read_array(
+    Shape shape, x, double *numbers_, Py_ssize_t *place, bint loose, bint *ours
+) except -1:
+    cdef Py_buffer buffer
+    cdef Py_ssize_t k
+    numpy = sys.modules["numpy"]
+    if type(x) is not numpy.ndarray or x.shape != shape.prototype:
+        return False
+    if x.dtype.char != "d" or not x.flags.aligned or x.dtype.byteorder == NOT_NATIVE:
+        if is_constant_array(x, NUMBERS if loose else ONLY_FLOATS):
+            return False
+        return read_items(shape, items_of_array(x), numbers_, place, loose, ours)
+    if x.ndim != 1:
+        x = numpy.ascontiguousarray(x).reshape(-1)
+    PyObject_GetBuffer(x, &buffer, PyBUF_STRIDES)
+    for k in range(shape.n):
+        numbers_[place[0] + k] = (<double *>(<char *>buffer.buf + k * buffer.strides[0]))[0]
+    place[0] += shape.n
+    PyBuffer_Release(&buffer)
+    return True
+
+
+cdef str NOT_NATIVE = ">" if sys.byteorder == "little" else "<"

@@ -6,7 +6,7 @@ from libc.stdint cimport uint32_t, uint64_t
 cdef extern from "op.h" nogil:
     ctypedef enum fad_opcode:
         FAD_OP_add, FAD_OP_sub, FAD_OP_mul, FAD_OP_div, FAD_OP_pow, FAD_OP_floordiv
-        FAD_OP_mod, FAD_N_OPS
+        FAD_OP_mod, FAD_OP_neg, FAD_OP_fabs, FAD_N_OPS
     ctypedef struct fad_op_row:
         const char *name
         int arity
@@ -76,7 +76,7 @@ cdef extern from "program.h" nogil:
         uint32_t args[3]
     ctypedef struct fad_program:
         fad_instruction *instructions
-        uint32_t n_instructions, capacity, n_inputs, n_outputs
+        uint32_t n_instructions, capacity, n_inputs, n_outputs, n_kept
         uint32_t *outputs
     uint32_t FAD_NO_ID
     uint32_t FAD_NO_GUARD
@@ -93,6 +93,7 @@ cdef extern from "program.h" nogil:
     uint32_t fad_program_input(fad_program *)
     int fad_program_add_output(fad_program *, uint32_t)
     void fad_program_select_outputs(fad_program *, uint32_t, uint32_t)
+    int fad_program_keep(fad_program *, uint32_t)
     int fad_program_drop_dead(fad_program *)
     int fad_program_simplify(const fad_program *, fad_program *)
     void fad_program_list(const fad_program *, fad_text *)
@@ -112,9 +113,23 @@ cdef extern from "pattern.h" nogil:
 
 cdef extern from "derive.h" nogil:
     int fad_derive_gradient(const fad_program *, uint32_t, const unsigned char *, fad_program *)
+    int fad_derive_pullback(const fad_program *, const unsigned char *, fad_program *)
+    int fad_derive_tangent(const fad_program *, const unsigned char *, fad_program *)
+
+cdef extern from "schedule.h" nogil:
+    ctypedef struct fad_schedule:
+        uint32_t n_runs, n_steps, n_constants, n_outputs, n_inputs, n_slots
+    int fad_schedule_make(const fad_program *, fad_schedule *)
+    void fad_schedule_free(fad_schedule *)
+    size_t fad_schedule_bytes(const fad_schedule *)
+
+cdef extern from "flags.h" nogil:
+    void fad_flags_clear()
+    bint fad_flags_raised()
 
 cdef extern from "replay.h" nogil:
     uint32_t fad_replay(const fad_program *, const double *, double *, double *)
+    uint32_t fad_replay_schedule(const fad_schedule *, const double *, double *, double *)
     int fad_replay_record(
         const fad_program *, const double *, const unsigned char *, double *, fad_tape *,
         uint32_t *)

@@ -222,6 +222,26 @@ class Program:
     @property
     def stats(self) -> dict[str, int]: ...
 
+@final
+class Condition:
+    @property
+    def file(self) -> str | None: ...
+    @property
+    def line(self) -> int | None: ...
+    @property
+    def outcome(self) -> bool | float: ...
+
+@final
+class Path:
+    @property
+    def conditions(self) -> list[Condition]: ...
+    @property
+    def program(self) -> Program: ...
+    @property
+    def uses(self) -> int: ...
+    @property
+    def bytes(self) -> int: ...
+
 # ---- Functions -----------------------------------------------------------------------
 
 @type_check_only

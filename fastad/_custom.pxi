@@ -207,17 +207,22 @@ cdef class CustomCall:
 
     cdef object recorded(self, value, list partials):
         """The result of that value, with the partials to the active numbers."""
-        cdef fad_tape *level = tape_of(self.inner)
         arguments = [self.numbers[j] for j in self.active]
-        if type(self.inner) is Dual:
-            return nested_dual(value, nested_tangents(arguments, partials), level)
-        for x in [value, *partials]:
-            if is_ours(x):
-                open_to_outer(level, <Var>self.inner, x)
-        result = record_nested(value, arguments[:3], partials[:3])
-        for argument, partial in zip(arguments[3:], partials[3:]):  # a chain
-            result = record_nested(value, [result, argument], [1.0, partial])
-        return result
+        return recorded_result(self.inner, value, arguments, partials)
+
+
+cdef object recorded_result(inner, value, list arguments, list partials):
+    """A result on the level of `inner`, with partials to any number of arguments of it."""
+    cdef fad_tape *level = tape_of(inner)
+    if type(inner) is Dual:
+        return nested_dual(value, nested_tangents(arguments, partials), level)
+    for x in [value, *partials]:
+        if is_ours(x):
+            open_to_outer(level, <Var>inner, x)
+    result = record_nested(value, arguments[:3], partials[:3])
+    for argument, partial in zip(arguments[3:], partials[3:]):  # a chain
+        result = record_nested(value, [result, argument], [1.0, partial])
+    return result
 
 
 cdef object still(x):

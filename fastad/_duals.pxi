@@ -101,6 +101,11 @@ cdef list nested_tangents(list arguments, list partials):
 def pushforward(f, tuple primals, tuple tangents, dict kwargs, bint strict=False):
     """(value, tangent) of one call of f, each in the shape of its result."""
     check_function(f)
+    if n_recordings and is_inside_program((primals, tangents)):
+        try:
+            return inlined_pushforward(f, primals, tangents, kwargs, strict)
+        except NotAProgram:
+            pass
     cdef fad_tape *level = take_tape()
     try:
         lifted = [
@@ -117,12 +122,18 @@ cdef object with_tangent(fad_tape *level, x, tangent):
     cdef list slopes = []
     cdef Py_ssize_t place = 0
     cdef Shape shape = take_apart(x, numbers_)
+    check_tangent(x, tangent, shape, slopes)
+    innermost(numbers_ + slopes)  # all must be fresh
+    return shape.fill(duals_of(level, numbers_, slopes), &place)
+
+
+cdef int check_tangent(x, tangent, Shape shape, list slopes) except -1:
+    """Append the numbers in a tangent of x, which has that shape."""
     if not shape.is_like(take_apart(tangent, slopes)):
         raise ArgumentError(
             f"the tangent {short(tangent)} must have the shape of its argument {short(x)}"
         )
-    innermost(numbers_ + slopes)  # all must be fresh
-    return shape.fill(duals_of(level, numbers_, slopes), &place)
+    return 0
 
 
 cdef list duals_of(fad_tape *level, list numbers_, list slopes):

@@ -6,7 +6,7 @@ cdef class Recipe:
     """What to differentiate, and how: fixed when `grad` or `value_and_grad` is called."""
 
     cdef object f
-    cdef tuple argnums  # positions
+    cdef readonly tuple argnums  # positions
     cdef bint one       # argnums was a single int
     cdef bint has_aux
     cdef bint raises
@@ -37,6 +37,11 @@ def check_function(f):
 
 def value_and_gradient(Recipe recipe, tuple args, dict kwargs):
     """(value, gradient), or ((value, aux), gradient), of one call of the function."""
+    if n_recordings and is_inside_program(args):
+        try:
+            return inlined_value_and_gradient(recipe, args, kwargs)
+        except NotAProgram:
+            pass
     cdef fad_tape *tape = take_tape()
     cdef list shapes = []
     cdef list gradient

@@ -55,23 +55,25 @@ cdef class Condition:
     ----------
     file, line : str, int
         None where Python does not know.
-    outcome : bool
+    outcome : bool or float
+        Of a comparison whether it held; of an ``int()``, a ``.value`` and the like, and of an
+        ``==`` with a plain number that held, that number.
     """
 
     cdef readonly object file
     cdef readonly object line
-    cdef readonly bint outcome
+    cdef readonly object outcome
 
-    def __cinit__(self, place, bint outcome):
+    def __cinit__(self, place, side):
         self.file, self.line = (None, None) if place is None else place
-        self.outcome = outcome
+        self.outcome = side[0] if type(side) is tuple else bool(side)
 
     def __repr__(self):
         import linecache
         if self.file is None:
-            return f"a comparison that is {bool(self.outcome)}"
+            return f"a comparison  is {self.outcome}"
         source = linecache.getline(self.file, self.line).strip()
-        return f"{self.file}:{self.line}: {source or 'a comparison'}  is {bool(self.outcome)}"
+        return f"{self.file}:{self.line}: {source or 'a comparison'}  is {self.outcome}"
 
 
 cdef object place_of_caller():
@@ -166,3 +168,26 @@ cdef int guard(uint32_t op, a, b, bint outcome) except -1:
     if program.lines is not None:
         note_line(program, id)
     return 0
+
+
+cdef list sides_of(fad_program *program):
+    cdef fad_instruction *i
+    cdef uint32_t id
+    cdef list sides = []
+    for id in range(program.n_instructions):
+        i = &program.instructions[id]
+        if fad_instruction_is_guard(i):
+            sides.append(side_of(program, i))
+    return sides
+
+
+cdef object side_of(fad_program *program, fad_instruction *i):
+    """The outcome of a guard, or (c,) where something was equal to the constant c."""
+    cdef fad_instruction *argument
+    cdef int k
+    if i.op == FAD_GUARD_eq and i.args[2] & 1:
+        for k in range(2):
+            argument = &program.instructions[i.args[k]]
+            if argument.op == FAD_CONSTANT:
+                return (fad_instruction_constant(argument),)
+    return i.args[2] & 1

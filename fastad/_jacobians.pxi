@@ -69,25 +69,25 @@ cdef enum:
     LANE_MEMORY = 1 << 26  # bytes for the adjoints of all lanes; with more, fewer lanes
 
 
-cdef uint32_t lanes_for(fad_tape *tape, Py_ssize_t n_directions):
+cdef uint32_t lanes_for(uint64_t n_nodes, Py_ssize_t n_directions):
     """How many directions to sweep at once."""
     cdef uint32_t n = MAX_LANES
     while n > 1 and (n // 2 >= n_directions or
-                     <uint64_t>tape.n_nodes * n * sizeof(double) > LANE_MEMORY):
+                     n_nodes * n * sizeof(double) > LANE_MEMORY):
         n //= 2
     return n
 
 
-cdef double cost_of_sweeps(fad_tape *tape, Py_ssize_t n_directions):
+cdef double cost_of_sweeps(uint64_t n_nodes, Py_ssize_t n_directions):
     """In nanoseconds per node, as measured: a sweep costs 1.3 and each lane of it 0.25."""
-    cdef uint32_t n_lanes = lanes_for(tape, n_directions)
+    cdef uint32_t n_lanes = lanes_for(n_nodes, n_directions)
     cdef Py_ssize_t n_sweeps = (n_directions + n_lanes - 1) // n_lanes
     return n_sweeps * (1.3 + 0.25 * n_lanes)
 
 
-cdef bint forward_is_cheaper(fad_tape *tape, Py_ssize_t n_outputs):
+cdef bint forward_is_cheaper(uint64_t n_nodes, Py_ssize_t n_inputs, Py_ssize_t n_outputs):
     """By counts: one direction per input forward, one per output backward."""
-    return cost_of_sweeps(tape, tape.n_pinned) <= cost_of_sweeps(tape, n_outputs)
+    return cost_of_sweeps(n_nodes, n_inputs) <= cost_of_sweeps(n_nodes, n_outputs)
 
 
 cdef Matrix jacobian_matrix(fad_tape *tape, NodeIds outputs, bint forward):
@@ -104,7 +104,7 @@ cdef Matrix jacobian_matrix(fad_tape *tape, NodeIds outputs, bint forward):
 cdef Matrix fill_matrix(fad_tape *tape, NodeIds outputs, bint forward, bint careful):
     cdef Py_ssize_t n_inputs = tape.n_pinned, first
     cdef Py_ssize_t n_directions = n_inputs if forward else outputs.n
-    cdef uint32_t n_lanes = lanes_for(tape, n_directions)
+    cdef uint32_t n_lanes = lanes_for(tape.n_nodes, n_directions)
     cdef Matrix matrix = Matrix(outputs.n, n_inputs)
     cdef Buffer rows = Buffer(<size_t>tape.n_nodes * n_lanes)
     if n_inputs == 0:  # nor is there any node to sweep over
@@ -165,17 +165,14 @@ cdef int sweep_lanes_forward(
     return 0
 
 
-cdef list in_arguments_shape(Matrix matrix, list shapes):
-    """A symmetric block matrix as lists of blocks, each in the shape of its two arguments."""
+cdef list in_blocks(list rows, list shapes):
+    """A symmetric matrix as lists of blocks, each in the shape of its two arguments."""
     cdef list blocks = []
-    cdef Py_ssize_t first_row = 0, k, n
-    cdef Shape shape
-    for row_shape in shapes:
-        shape = row_shape
-        n = n_numbers(shape)
-        rows = [matrix.row(first_row + k) for k in range(n)]
-        blocks.append(in_result_shape(rows, shape, shapes))
-        first_row += n
+    cdef Py_ssize_t first = 0, n
+    for shape in shapes:
+        n = n_numbers(<Shape>shape)
+        blocks.append(in_result_shape(rows[first:first + n], <Shape>shape, shapes))
+        first += n
     return blocks
 
 

@@ -69,7 +69,9 @@ cdef class Program:
     cdef Shape result
     cdef list lines        # (file, line) of each instruction, or None
     cdef Places places     # of guards
-    cdef list outside      # while recording: what is behind each input, a number of outside
+    cdef bint keeps        # operations that may raise exceptions, dead or not
+    cdef list behind       # inside another program: of each input the number one level out,
+    cdef dict captured     # and the inputs for those that it was not given: (tape, id) -> id
 
     def __cinit__(self):
         memset(&self.program, 0, sizeof(fad_program))
@@ -129,7 +131,8 @@ cdef class Program:
         for id in range(self.program.n_instructions):
             i = &self.program.instructions[id]
             if fad_instruction_is_guard(i):
-                found.append(Condition(self.places.places[i.args[2] >> 1], i.args[2] & 1))
+                place = self.places.places[i.args[2] >> 1]
+                found.append(Condition(place, side_of(&self.program, i)))
         return found
 
     def trace(self, *args):
@@ -267,31 +270,39 @@ cdef class Buffer:
 cdef Program record_program(f, tuple args, dict kwargs, bint lines):
     """Run f once on Vars of a tape that records instructions."""
     cdef Program program = Program.__new__(Program)
-    cdef fad_tape *tape = take_tape()
     cdef list numbers_ = []
+    cdef list outputs = []
     cdef Py_ssize_t place = 0
     program.lines = [] if lines else None
+    cdef fad_tape *tape = take_tape()
     open_recording(tape, program)
     try:
         program.arguments = take_apart(args, numbers_)
         numbers_ = [instruction_input(tape, number_) for number_ in numbers_]
         lifted = program.arguments.fill(numbers_, &place)
         y = f(*lifted, **kwargs)
-        numbers_ = []
-        program.result = take_result_apart(y, numbers_, f)
-        for number_ in numbers_:
-            check_memory(fad_program_add_output(&program.program, id_of(tape, number_)))
+        program.result = take_result_apart(y, outputs, f)
+        add_outputs(tape, outputs)
         return program
     finally:
         close_recording(tape)
         give_tape(tape)
 
 
-cdef Var instruction_input(fad_tape *tape, x):
-    if is_ours(x):
-        raise NotAProgram()
+cdef int add_outputs(fad_tape *tape, list numbers_) except -1:
     cdef Program program = <Program>tape.program
-    cdef Var input = instruction_var(tape, x, fad_program_input(&program.program))
+    for number_ in numbers_:
+        check_memory(fad_program_add_output(&program.program, id_of(tape, number_)))
+    return 0
+
+
+cdef Var instruction_input(fad_tape *tape, x):
+    cdef Program program = <Program>tape.program
+    if program.behind is not None:
+        program.behind.append(x)
+    elif is_ours(x):
+        raise NotAProgram()
+    cdef Var input = instruction_var(tape, primal(x), fad_program_input(&program.program))
     if program.lines is not None:
         program.lines[input.id] = None
     return input
@@ -317,7 +328,7 @@ cdef uint32_t id_of(fad_tape *tape, x) except? 0xffffffff:
     if is_ours(x):
         check_fresh(x)
         if tape_of(x) != tape or type(x) is Dual:
-            raise NotAProgram()
+            return captured_input(tape, x)
         return (<Var>x).id
     id = fad_program_append_constant(&program.program, x)
     if id == FAD_NO_ID:
@@ -325,6 +336,17 @@ cdef uint32_t id_of(fad_tape *tape, x) except? 0xffffffff:
     if program.lines is not None:
         note_line(program, id)
     return id
+
+
+cdef uint32_t captured_input(fad_tape *tape, x) except? 0xffffffff:
+    """The input that stands for a Var of the surrounding program; NotAProgram for others."""
+    cdef Program program = <Program>tape.program
+    if program.behind is None or type(x) is Dual or tape_of(x).program == NULL:
+        raise NotAProgram()
+    key = <size_t>tape_of(x), (<Var>x).id
+    if key not in program.captured:
+        program.captured[key] = instruction_input(tape, x).id
+    return program.captured[key]
 
 
 cdef int note_line(Program program, uint32_t id) except -1:
@@ -351,9 +373,15 @@ cdef object record_instruction(fad_opcode op, asked_by by, tuple operands, fad_t
     for k in range(n):
         ids[k] = id_of(tape, operands[k] if is_ours(operands[k]) else floats[k])
     cdef Program program = <Program>tape.program
-    return instruction_var(
-        tape, value, fad_program_append(&program.program, op, ids[0], ids[1], ids[2])
-    )
+    cdef uint32_t id = fad_program_append(&program.program, op, ids[0], ids[1], ids[2])
+    if program.keeps and may_raise(op) and id != FAD_NO_ID:
+        check_memory(fad_program_keep(&program.program, id))
+    return instruction_var(tape, value, id)
+
+
+cdef inline bint may_raise(fad_opcode op):
+    """Whether Python may raise an exception for some floats."""
+    return op not in (FAD_OP_add, FAD_OP_sub, FAD_OP_mul, FAD_OP_neg, FAD_OP_fabs)
 
 
 cdef Var constant_instruction(fad_tape *tape, double value):
@@ -413,25 +441,13 @@ cdef class Curvature:
     def hessian(self):
         """The second derivatives, in the shape of the arguments, of each in that of each."""
         matrix = jacobian_matrix(self.tape, self.gradient, True)
-        rows = in_arguments_shape(matrix, self.arguments)
+        rows = in_blocks([matrix.row(k) for k in range(matrix.n_rows)], self.arguments)
         return rows[0][0] if self.one else tuple([tuple(row) for row in rows])
 
     def product(self, direction):
         """The second derivatives times a direction, in the shape of the arguments."""
-        cdef list slopes = []
         cdef Py_ssize_t k, place = 0
-        directions = (direction,) if self.one else direction
-        if not self.one and (
-            not isinstance(direction, (list, tuple)) or len(direction) != len(self.arguments)
-        ):
-            raise ArgumentError(
-                f"the direction {short(direction)} must be a tuple, with one for each argument"
-            )
-        for shape, of_argument in zip(self.arguments, directions):
-            if not (<Shape>shape).is_like(take_apart(of_argument, slopes)):
-                raise ArgumentError(
-                    f"the direction {short(of_argument)} must have the shape of the argument"
-                )
+        slopes = in_shapes(direction, self.arguments, self.one)
         if not are_all_floats(slopes):
             raise NotAProgram()
         cdef Buffer tangents = Buffer(self.tape.n_nodes)
@@ -444,3 +460,21 @@ cdef class Curvature:
         ]
         products = [(<Shape>shape).fill(product, &place) for shape in self.arguments]
         return products[0] if self.one else tuple(products)
+
+
+cdef list in_shapes(direction, list shapes, bint one):
+    """The numbers in a direction, which has the shapes of the arguments."""
+    cdef list slopes = []
+    directions = (direction,) if one else direction
+    if not one and (
+        not isinstance(direction, (list, tuple)) or len(direction) != len(shapes)
+    ):
+        raise ArgumentError(
+            f"the direction {short(direction)} must be a tuple, with one for each argument"
+        )
+    for shape, of_argument in zip(shapes, directions):
+        if not (<Shape>shape).is_like(take_apart(of_argument, slopes)):
+            raise ArgumentError(
+                f"the direction {short(of_argument)} must have the shape of the argument"
+            )
+    return slopes

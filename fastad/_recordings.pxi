@@ -48,10 +48,7 @@ cdef class Recording:
         cdef list seeds = []
         cdef Py_ssize_t place = 0
         if not self.result.is_like(take_apart(seed, seeds)):
-            raise ArgumentError(
-                f"the seed {short(seed)} must have the shape of what {self.name} returned, "
-                f"{short(self.value())}"
-            )
+            raise wrong_seed(seed, self.name, self.value())
         gradient = self.sweep(seeds)
         gradients = [(<Shape>shape).fill(gradient, &place) for shape in self.arguments]
         return gradients[0] if self.one else tuple(gradients)
@@ -67,7 +64,7 @@ cdef class Recording:
         else:
             nodes = self.output_nodes()
             forward = mode == "forward" or (
-                mode == "auto" and forward_is_cheaper(self.tape, nodes.n)
+                mode == "auto" and forward_is_cheaper(self.tape.n_nodes, self.tape.n_pinned, nodes.n)
             )
             matrix = fill_matrix(self.tape, nodes, forward, False)
             if self.tape.n_odd or matrix.has_nan():
@@ -78,6 +75,10 @@ cdef class Recording:
                 rows = [matrix.row(k) for k in range(nodes.n)]
         jacobians = in_result_shape(rows, self.result, self.arguments)
         return jacobians[0] if self.one else tuple(jacobians)
+
+    def value_and_rows(self):
+        """What the function returned, and for each number in it the partials to the inputs."""
+        return self.value(), [self.row(output) for output in self.outputs]
 
     cdef list row(self, output):
         """The derivatives of one output."""
@@ -103,8 +104,8 @@ cdef class Recording:
         """For each mode: (directions, sweeps, predicted seconds)."""
         table = {}
         for mode, n in (("forward", self.tape.n_pinned), ("reverse", len(self.outputs))):
-            n_lanes = lanes_for(self.tape, n)
-            nanoseconds = cost_of_sweeps(self.tape, n) * self.tape.n_nodes
+            n_lanes = lanes_for(self.tape.n_nodes, n)
+            nanoseconds = cost_of_sweeps(self.tape.n_nodes, n) * self.tape.n_nodes
             table[mode] = n, (n + n_lanes - 1) // n_lanes, nanoseconds * 1e-9
         return table
 
@@ -125,6 +126,12 @@ cdef class Recording:
         for output, seed in zip(active, weights):
             of_nodes[(<Var>output).id] = sum_of(of_nodes.get((<Var>output).id), seed)
         return sweep_nested(self.tape, of_nodes, self.raises)
+
+
+cdef object wrong_seed(seed, name, value):
+    return ArgumentError(
+        f"the seed {short(seed)} must have the shape of what {name} returned, {short(value)}"
+    )
 
 
 cdef list one_of(Py_ssize_t n, Py_ssize_t k):

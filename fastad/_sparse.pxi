@@ -98,7 +98,7 @@ cdef Matrix compressed_columns(fad_tape *tape, NodeIds results, Pattern pattern)
 
 cdef Matrix sums_of_columns(fad_tape *tape, NodeIds results, Pattern pattern, bint careful):
     cdef Matrix sums = Matrix(results.n, pattern.n_colours)
-    cdef uint32_t n_lanes = lanes_for(tape, pattern.n_colours), n_inputs = tape.n_pinned
+    cdef uint32_t n_lanes = lanes_for(tape.n_nodes, pattern.n_colours), n_inputs = tape.n_pinned
     cdef Buffer tangents = Buffer(<size_t>tape.n_nodes * n_lanes)
     cdef Py_ssize_t first, k, lane
     for first in range(0, pattern.n_colours, n_lanes):

@@ -1,11 +1,33 @@
 """The verbs: functions that take a function and return its derivative."""
 
 import functools
+import weakref
 
 from fastad import _core
 from fastad.errors import ArgumentError
 
 __all__ = ["derivative", "grad", "jvp", "value_and_grad", "vjp"]
+
+_positions = weakref.WeakKeyDictionary()
+
+
+def differentiates(f, argnums):
+    """Decorates what a verb returns: named as `f`, and known to differentiate argnums."""
+
+    def decorated(function):
+        functools.update_wrapper(function, f)
+        _positions[function] = tuple(argnums)
+        return function
+
+    return decorated
+
+
+def differentiated_positions(f):
+    """The argnums of what a verb has returned; none for any other function."""
+    try:
+        return _positions.get(f, ())
+    except TypeError:  # nothing that can be looked up
+        return ()
 
 
 def value_and_grad(f, argnums=0, has_aux=False, *, on_nan="warn", strict=False):
@@ -65,7 +87,7 @@ def value_and_grad(f, argnums=0, has_aux=False, *, on_nan="warn", strict=False):
     """
     recipe = _core.Recipe(f, argnums, has_aux, on_nan, strict)
 
-    @functools.wraps(f)
+    @differentiates(f, recipe.argnums)
     def value_and_gradient(*args, **kwargs):
         return _core.value_and_gradient(recipe, args, kwargs)
 
@@ -91,7 +113,7 @@ def grad(f, argnums=0, has_aux=False, *, on_nan="warn", strict=False):
     """
     recipe = _core.Recipe(f, argnums, has_aux, on_nan, strict)
 
-    @functools.wraps(f)
+    @differentiates(f, recipe.argnums)
     def gradient(*args, **kwargs):
         value, gradient = _core.value_and_gradient(recipe, args, kwargs)
         return (gradient, value[1]) if has_aux else gradient
@@ -167,7 +189,7 @@ def derivative(f):
 
     _core.check_function(f)
 
-    @functools.wraps(f)
+    @differentiates(f, (0,))
     def tangent(x, /, *args, **kwargs):
         if hasattr(x, "__len__"):
             raise ArgumentError(
@@ -216,5 +238,5 @@ def vjp(f, *primals, strict=False):
     ((2.0, 6.0), (0.5, -1.5))
     """
     recipe = _core.Recipe(f, range(len(primals)), False, "warn", strict)
-    recording = _core.Recording(recipe, primals, {})
+    recording = _core.recording_of(recipe, primals, {})
     return recording.value(), recording.pull_back

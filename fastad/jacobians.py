@@ -1,10 +1,9 @@
 """Jacobians and Hessians: all first or second partials of a function at once."""
 
-import functools
 import time
 
 from fastad import _core
-from fastad.derivatives import grad
+from fastad.derivatives import differentiates, grad
 from fastad.errors import ArgumentError
 
 __all__ = ["CostTable", "cost_table", "hessian", "hvp", "jacfwd", "jacobian", "jacrev"]
@@ -57,9 +56,9 @@ def jacobian(f, argnums=0, mode="auto", *, on_nan="warn"):
         )
     recipe = _core.Recipe(f, argnums, False, on_nan)
 
-    @functools.wraps(f)
+    @differentiates(f, recipe.argnums)
     def jacobian(*args, **kwargs):
-        return _core.Recording(recipe, args, kwargs).jacobian(mode)
+        return _core.recording_of(recipe, args, kwargs).jacobian(mode)
 
     return jacobian
 
@@ -107,10 +106,10 @@ def hessian(f, argnums=0):
     """
     recipe = _core.Recipe(f, argnums, False, "warn")
 
-    @functools.wraps(f)
+    @differentiates(f, recipe.argnums)
     def hessian(*args, **kwargs):
         try:
-            return _core.Curvature(recipe, args, kwargs).hessian()
+            return _core.curvature_of(recipe, args, kwargs).hessian()
         except _core.NotAProgram:  # a number of an outer level: differentiate eagerly
             return jacobian(grad(f, argnums), argnums)(*args, **kwargs)
 
@@ -136,7 +135,7 @@ def hvp(f, argnums=0):
     """
     recipe = _core.Recipe(f, argnums, False, "warn")
 
-    @functools.wraps(f)
+    @differentiates(f, (*recipe.argnums, -1))
     def product(*args, **kwargs):
         if len(args) < 2:
             raise ArgumentError(
@@ -144,7 +143,7 @@ def hvp(f, argnums=0):
             )
         *args, direction = args
         try:
-            return _core.Curvature(recipe, tuple(args), kwargs).product(direction)
+            return _core.curvature_of(recipe, tuple(args), kwargs).product(direction)
         except _core.NotAProgram:
             return _pushed_gradient(f, argnums, args, kwargs, direction)
 

@@ -21,7 +21,7 @@ PACKAGE = ROOT / "fastad"
 C_LIBRARY = {
     *("assert.h", "errno.h", "fenv.h", "float.h", "inttypes.h", "limits.h", "math.h"),
     *("stdalign.h", "stdarg.h", "stdatomic.h", "stdbool.h", "stddef.h", "stdint.h"),
-    *("stdio.h", "stdlib.h", "string.h", "sys/mman.h"),
+    *("stdio.h", "stdlib.h", "string.h", "sys/mman.h", "xmmintrin.h"),
 }
 # What a module of the package imports as it is itself imported.
 ALWAYS_THERE = sys.stdlib_module_names | {"numpy"}

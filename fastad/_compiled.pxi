@@ -1,0 +1,621 @@
+# Compiled functions: recorded once, replayed without Python.
+#
+#   a call           find the Entry whose shapes the arguments have, and read their numbers
+#   Entry            one arrangement of arguments with its constants; has the Paths
+#   Path             one way through the function: a program, laid out as a schedule
+#   a replay         run the path that was right last; if a guard fails, the path that was last
+#                    right on the other side of it; if there is none, record
+#   Fork             paths that agree up to a guard, and which of them was last right on each side
+#
+# An int that was taken out of a number is a guard with many sides: one for each int.
+#
+# What a replay cannot answer for, the function itself answers: where the processor's flags or
+# a nan say that Python may have raised an exception, or where nothing can be recorded.
+
+
+@cython.final
+cdef class Scratch:
+    """Memory for one call: the inputs first, then slots, then outputs."""
+
+    cdef double *memory
+    cdef size_t n
+
+    def __dealloc__(self):
+        fad_memory_free(self.memory)
+
+    cdef int reserve(self, size_t n) except -1:
+        """Room for n numbers; those that are there stay."""
+        if n <= self.n:
+            return 0
+        grown = <double *>fad_memory_resize(self.memory, n * sizeof(double))
+        if grown == NULL:
+            raise OutOfMemoryError(f"no memory for {n} numbers")
+        self.memory, self.n = grown, n
+        return 0
+
+
+@cython.final
+cdef class Fork:
+    """A guard where paths part: of each side the path that was last right."""
+
+    cdef dict recent  # side -> Path
+
+    def __cinit__(self):
+        self.recent = {}
+
+
+@cython.final
+cdef class Path:
+    """One way through a compiled function: its conditions, and the program that they hold for.
+
+    Attributes
+    ----------
+    conditions : list
+        What the function decided on, in order: each has `file`, `line` and `outcome`.
+    program : Program
+    uses : int
+        How often it gave the result.
+    """
+
+    cdef readonly Program program
+    cdef readonly Py_ssize_t uses
+    cdef fad_schedule schedule
+    cdef Program recording  # as it was recorded; None once it has been confirmed
+    cdef list sides         # of each guard: the outcome, or (c,) where something was equal to c
+    cdef dict forks         # guard -> Fork
+
+    def __cinit__(self):
+        memset(&self.schedule, 0, sizeof(fad_schedule))
+        self.forks = {}
+
+    def __dealloc__(self):
+        fad_schedule_free(&self.schedule)
+
+    @property
+    def conditions(self):
+        return self.program.conditions()
+
+    @property
+    def bytes(self):
+        """Memory of the program and its schedule."""
+        cdef uint64_t n = self.program.program.n_instructions
+        return n * sizeof(fad_instruction) + fad_schedule_bytes(&self.schedule)
+
+    def __repr__(self):
+        lines = [f"{self.program.stats['instructions']} instructions, used {self.uses} times"]
+        lines += [f"  {condition!r}" for condition in self.conditions]
+        return "\n".join(lines)
+
+
+@cython.final
+cdef class Entry:
+    """The arguments of calls that are alike but for their numbers, and what is known of them."""
+
+    cdef list shapes       # of the positional arguments
+    cdef Shape keywords    # None if there are none
+    cdef Py_ssize_t n      # numbers in the arguments
+    cdef list paths
+    cdef Path recent       # that was right last
+    cdef object reason     # why calls are not replayed, or None
+    cdef bint is_full      # has as many paths as it may
+    cdef Compiled partials # value and Jacobian, for calls with Vars
+
+    cdef tuple arguments_of(self, list numbers_):
+        """(args, kwargs) with these numbers."""
+        cdef Py_ssize_t place = 0
+        args = tuple([(<Shape>shape).fill(list(numbers_), &place) for shape in self.shapes])
+        if self.keywords is None:
+            return args, {}
+        return args, self.keywords.fill(list(numbers_), &place)
+
+
+cdef Path new_path(Program recording):
+    """Simplified and laid out."""
+    cdef Path path = Path()
+    cdef Program program = Program.__new__(Program)
+    check_memory(fad_program_simplify(&recording.program, &program.program))
+    check_memory(fad_schedule_make(&program.program, &path.schedule))
+    program.arguments, program.result = recording.arguments, recording.result
+    program.places = recording.places
+    path.program, path.recording = program, recording
+    path.sides = sides_of(&program.program)
+    return path
+
+
+cdef int insert_path(Entry entry, Path path) except -1:
+    """Link the path with those that part from it; 0 if it is there already."""
+    cdef dict parting = {}
+    for other in entry.paths:
+        guard_ = first_difference((<Path>other).sides, path.sides)
+        if guard_ < 0:
+            return 0
+        parting.setdefault(guard_, []).append(other)
+    for guard_, others in parting.items():
+        fork = None
+        for other in others:
+            fork = (<Path>other).forks.get(guard_, fork)
+        if fork is None:
+            fork = Fork()
+        for other in others:
+            (<Path>other).forks[guard_] = fork
+            (<Fork>fork).recent.setdefault((<Path>other).sides[guard_], other)
+        path.forks[guard_] = fork
+    entry.paths.append(path)
+    return 1
+
+
+cdef Py_ssize_t first_difference(list x, list y):
+    """The first place where they differ, or -1: equal, or one begins with the other."""
+    cdef Py_ssize_t k
+    for k in range(min(len(x), len(y))):
+        if x[k] != y[k]:
+            return k
+    return -1
+
+
+cdef Path path_beyond(Path path, Py_ssize_t guard_, const double *inputs):
+    """The path that was last right where this one fails, or None."""
+    cdef Fork fork = path.forks.get(guard_)
+    if fork is None:
+        return None
+    here = path.sides[guard_]
+    others = [side for side in fork.recent if side != here]
+    if type(here) is tuple and others != [0]:
+        return fork.recent.get((value_at_guard(path, guard_, inputs),))
+    return fork.recent[others[0]] if others else None
+
+
+cdef double value_at_guard(Path path, Py_ssize_t guard_, const double *inputs) except? -1.0:
+    """What is compared with a constant there."""
+    cdef fad_program *program = &path.program.program
+    cdef Buffer values = Buffer(program.n_instructions)
+    cdef uint32_t id
+    cdef fad_instruction *i
+    fad_replay(program, inputs, values.numbers, NULL)
+    for id in range(program.n_instructions):
+        i = &program.instructions[id]
+        if not fad_instruction_is_guard(i):
+            continue
+        if guard_ == 0:
+            if program.instructions[i.args[0]].op == FAD_CONSTANT:
+                return values.numbers[i.args[1]]
+            return values.numbers[i.args[0]]
+        guard_ -= 1
+
+
+cdef int note_recent(Entry entry, Path path) except -1:
+    """The path was right: at each of its forks, and altogether."""
+    entry.recent = path
+    for guard_, fork in path.forks.items():
+        (<Fork>fork).recent[path.sides[guard_]] = path
+    return 0
+
+
+cdef enum:
+    MANY_STEPS = 400  # of a replay, for which it is worth to let other threads run
+    MAX_ENTRIES = 64
+
+
+cdef class Compiled:
+    """A function that is recorded at its first call and replayed in C at later ones.
+
+    Made by `fastad.compile`.
+    """
+
+    cdef readonly object function
+    cdef readonly Py_ssize_t max_paths
+    cdef tuple loose         # the argnums that the function differentiates
+    cdef list entries        # what was used last comes first
+    cdef list scratch        # not in use
+    cdef dict __dict__
+    cdef object __weakref__
+    cdef Py_ssize_t n_hits, n_recorded, n_eager
+    cdef double seconds
+    cdef bint has_warned
+
+    def __init__(self, function, max_paths, loose):
+        import functools
+        self.function, self.max_paths, self.loose = function, max_paths, loose
+        self.entries = []
+        self.scratch = []
+        functools.update_wrapper(self, function)
+
+    def __get__(self, instance, owner):
+        import types
+        return self if instance is None else types.MethodType(self, instance)
+
+    def __reduce__(self):
+        module = sys.modules.get(getattr(self, "__module__", None))
+        found = module
+        for name in getattr(self, "__qualname__", "").split("."):
+            found = getattr(found, name, None)
+        if found is self:
+            return self.__qualname__
+        return Compiled, (self.function, self.max_paths, self.loose)
+
+    def __repr__(self):
+        return f"<compiled {name_of(self.function)}: {len(self.paths)} paths>"
+
+    @property
+    def paths(self):
+        """The paths through the function that are known: for each its conditions."""
+        return [path for entry in self.entries for path in (<Entry>entry).paths]
+
+    @property
+    def stats(self):
+        """Counts: calls that were replayed ("hits"), recorded ("misses"), or left to the function
+        ("eager"); entries, paths, their instructions and bytes; and the seconds that recording
+        took."""
+        paths = self.paths
+        return {
+            "hits": self.n_hits,
+            "misses": self.n_recorded,
+            "eager": self.n_eager,
+            "entries": len(self.entries),
+            "paths": len(paths),
+            "instructions": sum([path.program.stats["instructions"] for path in paths]),
+            "bytes": sum([path.bytes for path in paths]),
+            "seconds": self.seconds,
+        }
+
+    def __call__(self, *args, **kwargs):
+        cdef bint ours = False
+        cdef Scratch scratch = self.scratch.pop() if self.scratch else Scratch()
+        cdef Entry entry
+        try:
+            entry = self.entry_of(args, kwargs, scratch, &ours)
+            if entry is None or entry.reason is not None:
+                return self.call_eagerly(args, kwargs)
+            if ours:
+                return self.call_with_vars(entry, args, kwargs)
+            return self.replay(entry, scratch, args, kwargs)
+        finally:
+            self.scratch.append(scratch)
+
+    cdef object call_eagerly(self, tuple args, dict kwargs):
+        self.n_eager += 1
+        return self.function(*args, **kwargs)
+
+    cdef int warn(self, why) except -1:
+        """Once, that calls are as slow as those of the function itself."""
+        if not self.has_warned:
+            self.has_warned = True
+            warnings.warn(
+                f"{name_of(self.function)} runs uncompiled: {why}", NotCompiledWarning,
+                stacklevel=1,
+            )
+        return 0
+
+    # -- entries
+
+    cdef Entry entry_of(self, tuple args, dict kwargs, Scratch scratch, bint *ours):
+        """The entry for these arguments, old or new, and their numbers; None if they cannot have
+        one."""
+        cdef Py_ssize_t k
+        cdef Entry entry
+        for k in range(len(self.entries)):
+            entry = self.entries[k]
+            if self.reads(entry, args, kwargs, scratch, ours):
+                if k > 0 and self.entries[k] is entry:
+                    self.entries.insert(0, self.entries.pop(k))
+                return entry
+        try:
+            entry = self.new_entry(args, kwargs)
+        except NotAConstant as error:
+            self.warn(error)
+            return None
+        except ArgumentError:  # the function may know better, or say it better
+            return None
+        if not self.reads(entry, args, kwargs, scratch, ours):
+            return None  # such as a number whose value changes
+        self.entries.insert(0, entry)
+        del self.entries[MAX_ENTRIES:]
+        return entry
+
+    cdef bint reads(self, Entry entry, tuple args, dict kwargs, Scratch scratch, bint *ours) except -1:
+        """Whether the arguments are those of the entry; their numbers then are in scratch."""
+        cdef Py_ssize_t place = 0, k, n = len(args)
+        if n != len(entry.shapes) or len(kwargs) != (entry.keywords.n if entry.keywords else 0):
+            return False
+        scratch.reserve(entry.n)
+        ours[0] = False
+        for k in range(n):
+            if not read(
+                <Shape>entry.shapes[k], args[k], scratch.memory, &place, self.is_loose(k, n), ours
+            ):
+                return False
+        return entry.keywords is None or read(
+            entry.keywords, kwargs, scratch.memory, &place, False, ours
+        )
+
+    cdef bint is_loose(self, Py_ssize_t k, Py_ssize_t n):
+        """Whether at the k-th of n positions an int is a float: the function differentiates it."""
+        return len(self.loose) > 0 and (k in self.loose or k - n in self.loose)
+
+    cdef Entry new_entry(self, tuple args, dict kwargs):
+        cdef Entry entry = Entry()
+        numbers_ = self.numbers_in(args, kwargs, entry)
+        entry.n = len(numbers_)
+        entry.paths = []
+        return entry
+
+    cdef list numbers_in(self, tuple args, dict kwargs, Entry entry):
+        """The numbers in arguments, and their shapes into the entry."""
+        cdef list numbers_ = []
+        cdef Py_ssize_t k, n = len(args)
+        entry.shapes = [
+            take_apart(args[k], numbers_, NUMBERS if self.is_loose(k, n) else ONLY_FLOATS)
+            for k in range(n)
+        ]
+        entry.keywords = take_apart(kwargs, numbers_, ONLY_FLOATS) if kwargs else None
+        return numbers_
+
+    # -- replaying
+
+    cdef object replay(self, Entry entry, Scratch scratch, tuple args, dict kwargs):
+        """The result from the path that is right for these numbers, recorded if need be."""
+        cdef Path path = entry.recent
+        cdef bint is_new = False
+        cdef uint32_t failed = 0
+        cdef Py_ssize_t n_tries = len(entry.paths)
+        cdef bint is_sound = False
+        while True:
+            if path is None:
+                path = self.record(entry, args, kwargs, scratch)
+                is_new = True
+                if path is None:
+                    return self.call_eagerly(args, kwargs)
+            failed = self.run(entry, path, scratch, &is_sound)
+            if failed == FAD_NO_GUARD:
+                break
+            n_tries -= 1
+            if is_new or n_tries < 0:  # a value is right on the border, by a bit
+                return self.call_eagerly(args, kwargs)
+            path = path_beyond(path, failed, scratch.memory)
+        if not is_sound:
+            return self.call_eagerly(args, kwargs)
+        if path is not entry.recent:
+            note_recent(entry, path)
+        result = self.result_of(path, scratch, entry.n)
+        path.uses += 1
+        if not is_new:
+            self.n_hits += 1
+            if path.recording is not None:
+                return self.confirmed(entry, path, scratch, args, kwargs, result)
+        return result
+
+    cdef uint32_t run(self, Entry entry, Path path, Scratch scratch, bint *is_sound) except? 0:
+        """The first guard that fails.  is_sound: no exception of Python's may have been missed."""
+        cdef fad_schedule *schedule = &path.schedule
+        cdef size_t n = entry.n
+        scratch.reserve(n + schedule.n_slots + schedule.n_outputs)
+        cdef double *inputs = scratch.memory
+        cdef double *slots = inputs + n
+        cdef double *outputs = slots + schedule.n_slots
+        cdef uint32_t failed, k
+        if schedule.n_steps < MANY_STEPS:
+            fad_flags_clear()
+            failed = fad_replay_schedule(schedule, inputs, slots, outputs)
+            is_sound[0] = not fad_flags_raised()
+        else:
+            with nogil:
+                fad_flags_clear()
+                failed = fad_replay_schedule(schedule, inputs, slots, outputs)
+                is_sound[0] = not fad_flags_raised()
+        for k in range(schedule.n_outputs):
+            if isnan(outputs[k]):
+                is_sound[0] = False
+        return failed
+
+    cdef object result_of(self, Path path, Scratch scratch, size_t n):
+        cdef Py_ssize_t place = 0
+        outputs = list_of_floats(
+            scratch.memory + n + path.schedule.n_slots, path.schedule.n_outputs
+        )
+        return path.program.result.fill(outputs, &place)
+
+    # -- recording
+
+    cdef Path record(self, Entry entry, tuple args, dict kwargs, Scratch scratch):
+        """A new path, or None where the function itself must be called."""
+        if len(entry.paths) >= self.max_paths:
+            self.warn(
+                f"it has taken max_paths={self.max_paths} paths, and now needs another; "
+                "fastad.where and fastad.maximum choose without a path of their own"
+            )
+            return None
+        cdef Py_ssize_t k
+        numbers_ = [scratch.memory[k] for k in range(entry.n)]
+        started = time.perf_counter()
+        try:
+            path = new_path(self.recording(entry, numbers_, False))
+        except (ArithmeticError, ValueError):  # at this point; and only with Vars perhaps
+            return None
+        except Exception as error:
+            if not self.raises_itself(args, kwargs):
+                entry.reason = error
+                self.warn(f"it works on floats, but cannot be recorded: {error}")
+            return None
+        self.seconds += time.perf_counter() - started
+        self.n_recorded += 1
+        return path if insert_path(entry, path) else None
+
+    cdef bint raises_itself(self, tuple args, dict kwargs) except -1:
+        """Whether the function also fails on floats."""
+        try:
+            self.function(*args, **kwargs)
+        except Exception:
+            return True
+        return False
+
+    cdef Program recording(self, Entry entry, list numbers_, bint lines):
+        """What the function does with these numbers."""
+        cdef Program program = Program.__new__(Program)
+        cdef list outputs = []
+        cdef fad_tape *tape = take_tape()
+        program.keeps = True
+        program.lines = [] if lines else None
+        open_recording(tape, program)
+        try:
+            inputs = [instruction_input(tape, number_) for number_ in numbers_]
+            args, kwargs = entry.arguments_of(inputs)
+            y = self.function(*args, **kwargs)
+            self.check_unchanged(entry, args, kwargs, inputs)
+            program.arguments = tuple_shape(entry.shapes, entry.keywords)
+            program.result = take_apart(y, outputs, ONLY_FLOATS)
+            add_outputs(tape, outputs)
+        finally:
+            close_recording(tape)
+            give_tape(tape)
+        return program
+
+    cdef int check_unchanged(self, Entry entry, tuple args, dict kwargs, list inputs) except -1:
+        """NotAConstant if the function has written into its arguments."""
+        cdef Entry now = Entry()
+        found = self.numbers_in(args, kwargs, now)
+        if len(found) != len(inputs) or not all([x is y for x, y in zip(found, inputs)]):
+            raise NotAConstant("it changes its arguments, which a replay would not")
+        return 0
+
+    cdef object confirmed(
+        self, Entry entry, Path path, Scratch scratch, tuple args, dict kwargs, result
+    ):
+        """The result, if the function still does what was recorded: at the second use of a path."""
+        cdef Py_ssize_t k
+        numbers_ = [scratch.memory[k] for k in range(entry.n)]
+        first, path.recording = path.recording, None
+        try:
+            second = self.recording(entry, numbers_, False)
+        except Exception:
+            return self.call_eagerly(args, kwargs)
+        k = first_changed(first, second)
+        if k < 0:
+            return result
+        entry.paths, entry.recent = [], None
+        try:
+            lines = self.recording(entry, numbers_, True).lines
+        except Exception:
+            lines = []
+        raise ImpureFunctionError(
+            f"{name_of(self.function)} did something else when it was called again"
+            f"{what_changed(first, second, k)}{place_in(lines, k)}. A compiled function must "
+            "depend on nothing but its arguments: pass what changes as an argument, or do not "
+            "compile it"
+        )
+
+    # -- with Vars and Duals
+
+    cdef object call_with_vars(self, Entry entry, tuple args, dict kwargs):
+        """Inside of a program the operations of the function; else one for each output, whose
+        partials come from a replay."""
+        cdef list numbers_ = self.numbers_in(args, kwargs, Entry())
+        cdef Py_ssize_t k
+        inner = innermost(numbers_)
+        if n_recordings and any([is_ours(recorded_part(x)) for x in numbers_]):
+            return self.function(*args, **kwargs)
+        cdef fad_tape *level = tape_of(inner)
+        active = [k for k in range(entry.n) if is_ours(numbers_[k]) and tape_of(numbers_[k]) == level]
+        outside = list(numbers_)
+        for k in active:
+            outside[k] = value_one_level_out(numbers_[k])
+        if entry.partials is None:
+            entry.partials = Compiled(
+                ValueAndJacobian(self.function, entry), self.max_paths, ()
+            )
+        y, rows = entry.partials(outside)
+        outputs = []
+        result = take_apart(y, outputs, ANYTHING)
+        arguments = [numbers_[k] for k in active]
+        return (<Shape>result).arrange([
+            output_on_level(inner, output, arguments, [row[k] for k in active])
+            for output, row in zip(outputs, rows)
+        ])
+
+
+cdef object output_on_level(inner, value, list arguments, list partials):
+    """A number of that value and these partials; a plain one if it depends on nothing."""
+    if all([is_float(partial, 0.0) for partial in partials]):
+        return value
+    return recorded_result(inner, value, arguments, partials)
+
+
+@cython.final
+cdef class ValueAndJacobian:
+    """The function (numbers of an entry) -> (what f returns, a row of partials per output)."""
+
+    cdef object f
+    cdef Entry entry
+
+    def __cinit__(self, f, Entry entry):
+        self.f, self.entry = f, entry
+
+    def __call__(self, list numbers_):
+        cdef Recipe recipe = Recipe(self.call, 0, False, "warn")
+        if n_recordings and is_inside_program(numbers_):
+            return InnerRecording(recipe, (numbers_,), {}).value_and_rows()
+        return Recording(recipe, (numbers_,), {}).value_and_rows()
+
+    def call(self, numbers_):
+        args, kwargs = self.entry.arguments_of(numbers_)
+        return self.f(*args, **kwargs)
+
+
+cdef Shape tuple_shape(list shapes, Shape last):
+    """Of a tuple of the arguments; those that were passed by name are a dict at its end."""
+    cdef Shape shape = Shape()
+    shape.kind = A_TUPLE
+    shape.prototype = tuple
+    shape.items = shapes if last is None else [*shapes, last]
+    shape.n = len(shape.items)
+    return shape
+
+
+# ---- Whether a function still does the same --------------------------------------------------
+
+cdef Py_ssize_t first_changed(Program first, Program second):
+    """The first instruction that differs, the number of all if the result does, or -1.
+
+    Where they take another path, what follows may differ.
+    """
+    cdef uint32_t n = min(first.program.n_instructions, second.program.n_instructions)
+    cdef fad_instruction *a = first.program.instructions
+    cdef fad_instruction *b = second.program.instructions
+    cdef uint32_t id
+    for id in range(n):
+        if a[id].op == b[id].op and a[id].args[0] == b[id].args[0] and a[id].args[1] == b[id].args[1]:
+            if a[id].args[2] == b[id].args[2]:
+                continue
+            if fad_instruction_is_guard(&a[id]):
+                if (a[id].args[2] ^ b[id].args[2]) & 1:
+                    return -1
+                continue
+        return id
+    if first.program.n_instructions != second.program.n_instructions:
+        return n
+    same = first.outputs == second.outputs and first.result.is_like(second.result)
+    return -1 if same else n
+
+
+cdef str what_changed(Program first, Program second, Py_ssize_t k):
+    """'; it computed mul %1 %2, and now sin %2'"""
+    found = []
+    for program in (first, second):
+        instructions = program.instructions()
+        found.append("" if k >= len(instructions) else described(instructions[k]))
+    if found[0] == found[1]:
+        return ", and its result is another"
+    return f": operation {k} was {found[0] or 'none'}, and is now {found[1] or 'none'}"
+
+
+cdef str described(tuple instruction):
+    name, arguments, _ = instruction
+    return " ".join([name, *map(str, arguments)])
+
+
+cdef str place_in(lines, Py_ssize_t k):
+    """' (file:line: the source line)'"""
+    import linecache
+    if lines is None or k >= len(lines) or lines[k] is None:
+        return ""
+    file, line = lines[k]
+    return f" ({file}:{line}: {linecache.getline(file, line).strip()})"
