@@ -96,11 +96,17 @@ are_equal(const fad_instruction *i, const fad_instruction *j)
            i->args[2] == j->args[2];
 }
 
+/* The bits of a slot above the id: four of the hash, or most comparisons would have to look
+   at another instruction. */
+#define TAG (~(uint32_t)0 << 28)
+
 static inline int
-is_or_may_be_at(const fad_program *program, uint32_t slot, const fad_instruction *i)
+is_or_may_be_at(const fad_program *program, uint32_t slot, const fad_instruction *i,
+                uint32_t tag)
 {
     uint32_t number = program->numbers[slot];
-    return number == 0 || are_equal(&program->instructions[number - 1], i);
+    return number == 0 || ((number & TAG) == tag &&
+                           are_equal(&program->instructions[(number & ~TAG) - 1], i));
 }
 
 static inline uint32_t
@@ -114,31 +120,40 @@ latest_argument(const fad_instruction *i)
  * The slot of an equal instruction, or the empty one where it belongs.  First one line of
  * slots is searched, which neighbours in the program share: a table that is addressed by the
  * hash alone misses the cache at each step, and a large program takes 10 times as long for
- * each instruction as a small one.  If the line is full, the hash decides.
+ * each instruction as a small one.  If the line is full, the hash decides, also by which odd
+ * step to go on: full lines lie beside each other.
  */
 static inline uint32_t
 find_slot(const fad_program *program, const fad_instruction *instruction)
 {
     enum { LINE = 16 };
     uint32_t mask = program->n_numbers - 1, first = hash(instruction);
+    uint32_t tag = first & TAG, step = first >> 8 | 1;
     uint32_t line = 2 * latest_argument(instruction) & mask & ~(LINE - 1u);
     for (uint32_t k = 0; k < LINE; k++) {
         uint32_t slot = line + (first + k) % LINE;
-        if (is_or_may_be_at(program, slot, instruction))
+        if (is_or_may_be_at(program, slot, instruction, tag))
             return slot;
     }
     uint32_t slot = first & mask;
-    while (!is_or_may_be_at(program, slot, instruction))
-        slot = (slot + 1) & mask;
+    while (!is_or_may_be_at(program, slot, instruction, tag))
+        slot = (slot + step) & mask;
     return slot;
 }
 
-/* A larger table, with all instructions. */
+static inline void
+take_slot(fad_program *program, uint32_t slot, uint32_t id)
+{
+    program->numbers[slot] = (hash(&program->instructions[id]) & TAG) | (id + 1);
+    program->n_numbered++;
+}
+
+/* A larger table, with all instructions and room for n more. */
 static int
-rebuild_numbers(fad_program *program)
+rebuild_numbers(fad_program *program, uint32_t n)
 {
     uint32_t n_numbers = 64;
-    while (n_numbers / 4 <= program->n_instructions)
+    while (n_numbers / 4 <= program->n_instructions + n)
         n_numbers *= 2;
     uint32_t *numbers = fad_memory_zeroed(n_numbers * sizeof *numbers);
     if (numbers == NULL)
@@ -149,10 +164,8 @@ rebuild_numbers(fad_program *program)
     program->n_numbered = 0;
     for (uint32_t id = 0; id < program->n_instructions; id++) {
         uint32_t slot = find_slot(program, &program->instructions[id]);
-        if (numbers[slot] != 0)
-            continue;
-        numbers[slot] = id + 1;
-        program->n_numbered++;
+        if (numbers[slot] == 0)
+            take_slot(program, slot, id);
     }
     return 0;
 }
@@ -160,16 +173,15 @@ rebuild_numbers(fad_program *program)
 static uint32_t
 number(fad_program *program, fad_instruction instruction)
 {
-    if (program->n_numbered >= program->n_numbers / 2 && rebuild_numbers(program) < 0)
+    if (program->n_numbered >= program->n_numbers / 2 && rebuild_numbers(program, 0) < 0)
         return FAD_NO_ID;
     uint32_t slot = find_slot(program, &instruction);
     if (program->numbers[slot] != 0)
-        return program->numbers[slot] - 1;
+        return (program->numbers[slot] & ~TAG) - 1;
     uint32_t id = append(program, instruction);
     if (id == FAD_NO_ID)
         return FAD_NO_ID;
-    program->numbers[slot] = id + 1;
-    program->n_numbered++;
+    take_slot(program, slot, id);
     return id;
 }
 
@@ -326,10 +338,28 @@ fad_program_select_outputs(fad_program *program, uint32_t first, uint32_t n)
     program->n_outputs = n;
 }
 
+/* Room for n more instructions, and for their numbers: growing in steps would number them again
+   and again. */
+static int
+make_room(fad_program *program, uint32_t n)
+{
+    uint64_t n_all = (uint64_t)program->n_instructions + n;
+    if (n_all > FAD_MAX_INSTRUCTIONS)
+        return 0; /* perhaps most are there already */
+    if (n_all > program->capacity &&
+        fad_program_reserve(program, n_all + n_all / 2 < FAD_MAX_INSTRUCTIONS
+                                         ? n_all + n_all / 2
+                                         : FAD_MAX_INSTRUCTIONS) < 0)
+        return -1;
+    return n_all >= program->n_numbers / 2 ? rebuild_numbers(program, n) : 0;
+}
+
 int
 fad_program_inline(fad_program *target, const fad_program *source, const uint32_t *inputs,
                    uint32_t *ids)
 {
+    if (make_room(target, source->n_instructions) < 0)
+        return -1;
     for (uint32_t id = 0; id < source->n_instructions; id++) {
         const fad_instruction *i = &source->instructions[id];
         const uint32_t *args = i->args;

@@ -66,7 +66,7 @@ typedef struct {
 
 #define FAD_NO_ID UINT32_MAX
 #define FAD_NO_GUARD UINT32_MAX
-#define FAD_MAX_INSTRUCTIONS (UINT32_MAX / 16) /* the hash table, 4 times as long, fits too */
+#define FAD_MAX_INSTRUCTIONS (UINT32_MAX / 16 - 1) /* the hash table, 4 times as long, fits */
 
 typedef struct {
     fad_instruction *instructions;

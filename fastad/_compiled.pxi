@@ -409,10 +409,9 @@ cdef class Compiled:
 
     cdef object result_of(self, Path path, Scratch scratch, size_t n):
         cdef Py_ssize_t place = 0
-        outputs = list_of_floats(
-            scratch.memory + n + path.schedule.n_slots, path.schedule.n_outputs
+        return fill_doubles(
+            path.program.result, scratch.memory + n + path.schedule.n_slots, &place
         )
-        return path.program.result.fill(outputs, &place)
 
     # -- recording
 

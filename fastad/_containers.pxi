@@ -50,6 +50,10 @@ cdef class Shape:
             place[0] += self.n
         else:
             items = [(<Shape>shape).fill(numbers_, place) for shape in self.items]
+        return self.arranged(items)
+
+    cdef object arranged(self, list items):
+        """The items as such a list, tuple, ...; it may keep the list."""
         if self.kind == A_LIST:
             return items if self.prototype is list else self.prototype(items)
         if self.kind == A_TUPLE:
@@ -351,6 +355,34 @@ cdef inline bint read_number(x, double *numbers_, Py_ssize_t *place, bint loose,
         return False
     place[0] += 1
     return True
+
+
+cdef object fill_doubles(Shape shape, const double *numbers_, Py_ssize_t *place):
+    """`Shape.fill` with plain numbers, of which there is no list."""
+    cdef list items
+    cdef Py_ssize_t first = place[0]
+    if shape.kind == A_NUMBER:
+        place[0] += 1
+        return numbers_[first]
+    if shape.kind == A_CONSTANT:
+        return shape.fill(None, place)
+    if shape.items is not None:
+        items = [fill_doubles(<Shape>item, numbers_, place) for item in shape.items]
+        return shape.arranged(items)
+    place[0] += shape.n
+    if shape.kind == AN_ARRAY:
+        return array_of_doubles(numbers_ + first, shape)
+    return shape.arranged(list_of_floats(numbers_ + first, shape.n))
+
+
+cdef object array_of_doubles(const double *numbers_, Shape shape):
+    cdef Py_buffer buffer
+    numpy = sys.modules["numpy"]
+    array = numpy.empty(shape.prototype)
+    PyObject_GetBuffer(array, &buffer, PyBUF_SIMPLE)
+    memcpy(buffer.buf, numbers_, shape.n * sizeof(double))
+    PyBuffer_Release(&buffer)
+    return array
 
 
 cdef bint read_array(

@@ -656,7 +656,7 @@ each_allocation_may_fail(void)
             CHECK(p.n_outputs == 3 && p.n_instructions >= N_OPERATIONS);
             fad_program_free(&derived);
         }
-        CHECK(status == 0 && n > 10);
+        CHECK(status == 0 && n > 5);
     }
     fad_program_free(&p);
 }

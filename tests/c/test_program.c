@@ -241,6 +241,29 @@ dropping_keeps_inputs_and_order(void)
     CHECK(fad_program_drop_dead(&p) == 0);
 }
 
+static void
+what_is_kept_stays(void)
+{
+    fad_program p = {0}, simple = {0}, twice = {0};
+    uint32_t ids[8];
+    uint32_t x = fad_program_input(&p);
+    uint32_t dead = fad_program_append(&p, FAD_OP_exp, x, 0, 0);
+    uint32_t log = fad_program_append(&p, FAD_OP_log, dead, 0, 0);
+    uint32_t again = fad_program_append(&p, FAD_OP_log, dead, 0, 0);
+    fad_program_append(&p, FAD_OP_sin, x, 0, 0);
+    CHECK(fad_program_keep(&p, log) == 0 && fad_program_keep(&p, again) == 0);
+    CHECK(fad_program_keep(&p, FAD_NO_ID) < 0);
+    CHECK(fad_program_add_output(&p, x) == 0);
+    CHECK(fad_program_simplify(&p, &simple) == 0 && is_sound(&simple));
+    CHECK(lists_as(&simple, "%0 = input 0\n%1 = exp %0\n%2 = log %1\noutput %0\n"));
+    CHECK(simple.n_kept == 2 && simple.kept[0] == 2 && simple.kept[1] == 2);
+    CHECK(fad_program_inline(&twice, &simple, NULL, ids) == 0 && twice.n_kept == 2);
+    CHECK(fad_program_drop_dead(&twice) == 0 && twice.n_instructions == 3);
+    fad_program_free(&p);
+    fad_program_free(&simple);
+    fad_program_free(&twice);
+}
+
 /* ---- Guards ---------------------------------------------------------------------- */
 
 static void
@@ -457,6 +480,7 @@ static const test tests[] = {
     TEST(programs_are_listed),
     TEST(doubles_are_listed_in_the_shortest_way),
     TEST(dropping_keeps_inputs_and_order),
+    TEST(what_is_kept_stays),
     TEST(guards_are_numbered_in_their_order),
     TEST(equal_guards_are_one_and_constants_need_none),
     TEST(every_cell_is_one),
