@@ -104,6 +104,21 @@ run_steps(const fad_schedule *schedule, double *restrict slots)
             GUARD(eq, ==)
             GUARD(ne, !=)
 #undef GUARD
+#define CHAIN(name, argument, next)                                                        \
+    case FAD_CHAIN_##name: {                                                               \
+        double v = slots[step->args[argument]];                                            \
+        for (; step < end; step++) {                                                       \
+            v = next;                                                                      \
+            slots[step->result] = v;                                                       \
+        }                                                                                  \
+        break;                                                                             \
+    }
+            CHAIN(add, 0, v + slots[step->args[1]])
+            CHAIN(sub, 0, v - slots[step->args[1]])
+            CHAIN(mul, 0, v * slots[step->args[1]])
+            CHAIN(muladd, 2, slots[step->args[0]] * slots[step->args[1]] + v)
+            CHAIN(mulsub, 2, v - slots[step->args[0]] * slots[step->args[1]])
+#undef CHAIN
         }
     }
     return failed;

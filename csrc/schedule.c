@@ -164,6 +164,120 @@ order_all(const fad_program *program, uint32_t *order, uint32_t *n)
     return 0;
 }
 
+/* ---- Chains ----------------------------------------------------------------------------- */
+
+enum { LONG_CHAIN = 16 };
+
+/* The chain that runs of this opcode may have, and the argument that it goes by. */
+static uint32_t
+chain_of(uint32_t op, int *argument)
+{
+    *argument = op == FAD_OP_muladd || op == FAD_OP_mulsub ? 2 : 0;
+    return op == FAD_OP_add      ? FAD_CHAIN_add
+           : op == FAD_OP_sub    ? FAD_CHAIN_sub
+           : op == FAD_OP_mul    ? FAD_CHAIN_mul
+           : op == FAD_OP_muladd ? FAD_CHAIN_muladd
+           : op == FAD_OP_mulsub ? FAD_CHAIN_mulsub
+                                 : 0;
+}
+
+static inline int
+is_commutative(uint32_t op)
+{
+    return op == FAD_OP_add || op == FAD_OP_mul;
+}
+
+/*
+ * What is used within a run of one opcode comes first, if that makes a long chain of it, and
+ * what is not used there behind it.  marks: one for each instruction; stamp: new for each run.
+ */
+static void
+straighten(const fad_program *program, uint32_t *run, uint32_t n, uint32_t *marks,
+           uint32_t stamp, uint32_t *rest)
+{
+    const uint32_t op = program->instructions[run[0]].op;
+    uint32_t length = 0, n_rest = 0, previous = FAD_NO_ID;
+    int argument;
+    if (n < LONG_CHAIN || !chain_of(op, &argument))
+        return;
+    for (uint32_t k = 0; k < n; k++)
+        marks[run[k]] = stamp; /* in the run */
+    for (uint32_t k = 0; k < n; k++)
+        for (int j = fad_op_rows[op].arity; j-- > 0;) {
+            uint32_t arg = program->instructions[run[k]].args[j];
+            if (marks[arg] == stamp)
+                marks[arg] = stamp + 1; /* and used there */
+        }
+    for (uint32_t k = 0; k < n; k++) {
+        const uint32_t *args = program->instructions[run[k]].args;
+        if (marks[run[k]] != stamp + 1)
+            continue;
+        if (previous != FAD_NO_ID && args[argument] != previous &&
+            !(is_commutative(op) && args[1] == previous))
+            return;
+        previous = run[k];
+        length++;
+    }
+    if (length < LONG_CHAIN)
+        return;
+    for (uint32_t k = 0, m = 0; k < n; k++) {
+        if (marks[run[k]] == stamp + 1)
+            run[m++] = run[k];
+        else
+            rest[n_rest++] = run[k];
+    }
+    memcpy(run + length, rest, n_rest * sizeof *rest);
+}
+
+static void
+straighten_all(const fad_program *program, uint32_t *order, uint32_t n, uint32_t *marks,
+               uint32_t *rest)
+{
+    uint32_t stamp = 1;
+    for (uint32_t start = 0, end; start < n; start = end, stamp += 2) {
+        uint32_t op = program->instructions[order[start]].op;
+        for (end = start + 1; end < n && program->instructions[order[end]].op == op;)
+            end++;
+        straighten(program, order + start, end - start, marks, stamp, rest);
+    }
+}
+
+/* Whether a step takes the result of the one before it where a chain does; if not, perhaps its
+   arguments can change places. */
+static int
+continues_chain(fad_step *step, const fad_step *before, uint32_t op, int argument)
+{
+    if (is_commutative(op) && step->args[1] == before->result) {
+        step->args[1] = step->args[0];
+        step->args[0] = before->result;
+    }
+    return step->args[argument] == before->result;
+}
+
+/* Appends the steps to the runs: those in long chains as chains. */
+static void
+append_runs(fad_schedule *schedule, uint32_t op, fad_step *steps, uint32_t n)
+{
+    int argument;
+    const uint32_t chain = chain_of(op, &argument);
+    uint32_t plain = 0; /* steps before k that are in no run yet */
+    for (uint32_t k = 0, end; k < n; k = end) {
+        for (end = k + 1; chain && end < n; end++)
+            if (!continues_chain(&steps[end], &steps[end - 1], op, argument))
+                break;
+        if (end - k < LONG_CHAIN) {
+            plain += end - k;
+            continue;
+        }
+        if (plain > 0)
+            schedule->runs[schedule->n_runs++] = (fad_run){op, plain};
+        plain = 0;
+        schedule->runs[schedule->n_runs++] = (fad_run){chain, end - k};
+    }
+    if (plain > 0)
+        schedule->runs[schedule->n_runs++] = (fad_run){op, plain};
+}
+
 /* ---- Slots ------------------------------------------------------------------------------ */
 
 /* What is known while slots are given out. */
@@ -252,12 +366,15 @@ lay_out(layout *l)
     find_last_uses(l);
     number_guards(l);
     give_slots_to_leaves(l);
-    for (uint32_t number = 0; number < schedule->n_steps; number++) {
-        uint32_t id = l->order[number], op = l->program->instructions[id].op;
-        schedule->steps[number] = lay_out_step(l, number, id);
-        if (schedule->n_runs == 0 || schedule->runs[schedule->n_runs - 1].op != op)
-            schedule->runs[schedule->n_runs++] = (fad_run){op, 0};
-        schedule->runs[schedule->n_runs - 1].n++;
+    for (uint32_t start = 0, end; start < schedule->n_steps; start = end) {
+        uint32_t op = l->program->instructions[l->order[start]].op;
+        for (end = start; end < schedule->n_steps; end++) {
+            uint32_t id = l->order[end];
+            if (l->program->instructions[id].op != op)
+                break;
+            schedule->steps[end] = lay_out_step(l, end, id);
+        }
+        append_runs(schedule, op, schedule->steps + start, end - start);
     }
     for (uint32_t k = 0; k < l->program->n_outputs; k++)
         schedule->outputs[k] = l->slots[l->program->outputs[k]];
@@ -272,7 +389,7 @@ count_runs(const layout *l)
         n += op != last;
         last = op;
     }
-    return n;
+    return n + 2 * (l->schedule->n_steps / LONG_CHAIN); /* chains cut them in pieces */
 }
 
 static uint32_t
@@ -298,6 +415,8 @@ order_and_lay_out(layout *l)
         return -1;
     if (order_all(program, l->order, &schedule->n_steps) < 0)
         return -1;
+    straighten_all(program, l->order, schedule->n_steps, l->last_use, l->unused);
+    memset(l->last_use, 0, n * sizeof *l->last_use);
     schedule->n_inputs = program->n_inputs;
     schedule->n_outputs = program->n_outputs;
     schedule->runs = array(count_runs(l), sizeof *schedule->runs);

@@ -29,8 +29,18 @@
 
 #include "program.h"
 
+/* In a chain each step takes the result of the one before it: as its first argument, or as
+   the third of three.  So that goes by a register, and not by memory. */
+enum {
+    FAD_CHAIN_add = FAD_CONSTANT + 1,
+    FAD_CHAIN_sub,
+    FAD_CHAIN_mul,
+    FAD_CHAIN_muladd,
+    FAD_CHAIN_mulsub
+};
+
 typedef struct {
-    uint32_t op; /* of a row or a guard */
+    uint32_t op; /* of a row or a guard, or a chain of one */
     uint32_t n;  /* steps, at least 1 */
 } fad_run;
 
@@ -59,6 +69,15 @@ typedef struct {
 int fad_schedule_make(const fad_program *program, fad_schedule *schedule);
 
 void fad_schedule_free(fad_schedule *schedule);
+
+/* The operation of a run, also of a chain. */
+static inline uint32_t
+fad_run_op(const fad_run *run)
+{
+    static const uint32_t of_chains[] = {FAD_OP_add, FAD_OP_sub, FAD_OP_mul, FAD_OP_muladd,
+                                         FAD_OP_mulsub};
+    return run->op < FAD_CHAIN_add ? run->op : of_chains[run->op - FAD_CHAIN_add];
+}
 
 /* Memory that it takes. */
 size_t fad_schedule_bytes(const fad_schedule *schedule);

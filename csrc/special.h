@@ -50,6 +50,31 @@ double polygamma(double n, double x);
 
 /* ---- Powers and norms ---- */
 
+/*
+ * x**2 with the bits of pow(x, 2.0), which takes five times as long.  That of glibc is off by
+ * less than 0.514 ulp here (sysdeps/ieee754/dbl-64/e_pow.c: 0.509, and 0.54 at 2**1024), so it
+ * is x*x rounded, unless the exact product (x*x plus what the halves of x say was rounded away;
+ * Dekker 1971) lies within 0.019 ulp of the middle between two floats.
+ */
+static inline double square(double x)
+{
+#ifdef __GLIBC__
+    const double product = x * x, c = 134217729.0 * x;
+    const double high = c - (c - x), low = x - high;
+    const double rest = ((high * high - product) + 2.0 * high * low) + low * low;
+    if (product > 1e-40 && product < 1e40 && product + 1.04 * rest == product)
+        return product;
+    if (x == 0.0)
+        return 0.0;
+#endif
+    return pow(x, 2.0);
+}
+
+static inline double power(double x, double y)
+{
+    return y == 2.0 ? square(x) : pow(x, y);
+}
+
 /* y * x**(y - 1).  y/x*v shares the pow, but loses digits where x or v is extreme. */
 static inline double powx(double x, double y)
 {

@@ -393,18 +393,19 @@ cdef class Compiled:
         cdef double *slots = inputs + n
         cdef double *outputs = slots + schedule.n_slots
         cdef uint32_t failed, k
+        cdef bint has_nan = False, is_flagged = False
         if schedule.n_steps < MANY_STEPS:
             fad_flags_clear()
             failed = fad_replay_schedule(schedule, inputs, slots, outputs)
-            is_sound[0] = not fad_flags_raised()
+            is_flagged = fad_flags_raised()
         else:
             with nogil:
                 fad_flags_clear()
                 failed = fad_replay_schedule(schedule, inputs, slots, outputs)
-                is_sound[0] = not fad_flags_raised()
+                is_flagged = fad_flags_raised()
         for k in range(schedule.n_outputs):
-            if isnan(outputs[k]):
-                is_sound[0] = False
+            has_nan |= outputs[k] != outputs[k]
+        is_sound[0] = not (has_nan or is_flagged)
         return failed
 
     cdef object result_of(self, Path path, Scratch scratch, size_t n):

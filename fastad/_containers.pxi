@@ -68,6 +68,22 @@ cdef class Shape:
                 object.__setattr__(filled, key, item)
         return filled
 
+    def leaves(self):
+        """In order, for each number 0.0, for each array its shape (a list), for each constant (c,)."""
+        if self.kind == A_NUMBER:
+            return [0.0]
+        if self.kind == A_CONSTANT:
+            return [(self.prototype,)]
+        if self.kind == AN_ARRAY:
+            return [list(self.prototype)]
+        return [leaf for shape in self.shapes() for leaf in (<Shape>shape).leaves()]
+
+    def with_leaves(self, leaves):
+        """Such an arrangement of other things, from an iterator."""
+        if self.kind in (A_NUMBER, A_CONSTANT, AN_ARRAY):
+            return next(leaves)
+        return self.arranged([(<Shape>shape).with_leaves(leaves) for shape in self.shapes()])
+
     cdef bint is_like(self, Shape other):
         """Whether the numbers are arranged in the same way; a tuple is like a list."""
         if self.n != other.n or (self.kind != other.kind and not (
@@ -388,23 +404,50 @@ cdef object array_of_doubles(const double *numbers_, Shape shape):
 cdef bint read_array(
     Shape shape, x, double *numbers_, Py_ssize_t *place, bint loose, bint *ours
 ) except -1:
+    """Of an array of floats at once, of any other number by number."""
     cdef Py_buffer buffer
     cdef Py_ssize_t k
-    numpy = sys.modules["numpy"]
-    if type(x) is not numpy.ndarray or x.shape != shape.prototype:
+    cdef bint is_read
+    if type(x) is not sys.modules["numpy"].ndarray:
         return False
-    if x.dtype.char != "d" or not x.flags.aligned or x.dtype.byteorder == NOT_NATIVE:
-        if is_constant_array(x, NUMBERS if loose else ONLY_FLOATS):
+    try:
+        PyObject_GetBuffer(x, &buffer, PyBUF_RECORDS_RO)
+    except ValueError:  # such as for times
+        return False
+    try:
+        if not has_shape(&buffer, shape.prototype):
             return False
-        return read_items(shape, items_of_array(x), numbers_, place, loose, ours)
-    if x.ndim != 1:
-        x = numpy.ascontiguousarray(x).reshape(-1)
-    PyObject_GetBuffer(x, &buffer, PyBUF_STRIDES)
-    for k in range(shape.n):
-        numbers_[place[0] + k] = (<double *>(<char *>buffer.buf + k * buffer.strides[0]))[0]
-    place[0] += shape.n
-    PyBuffer_Release(&buffer)
+        is_read = copy_doubles(&buffer, shape.n, numbers_ + place[0])
+    finally:
+        PyBuffer_Release(&buffer)
+    if is_read:
+        place[0] += shape.n
+        return True
+    if is_constant_array(x, NUMBERS if loose else ONLY_FLOATS):
+        return False
+    return read_items(shape, items_of_array(x), numbers_, place, loose, ours)
+
+
+cdef bint has_shape(Py_buffer *buffer, tuple lengths):
+    cdef Py_ssize_t k
+    if buffer.ndim != len(lengths):
+        return False
+    for k in range(buffer.ndim):
+        if buffer.shape[k] != <Py_ssize_t>lengths[k]:
+            return False
     return True
 
 
-cdef str NOT_NATIVE = ">" if sys.byteorder == "little" else "<"
+cdef bint copy_doubles(Py_buffer *buffer, Py_ssize_t n, double *numbers_):
+    """Copy the buffer, if it holds doubles in this machine's order that lie evenly."""
+    cdef Py_ssize_t k, stride = sizeof(double)
+    cdef char *item = <char *>buffer.buf
+    if buffer.format[0] != 100 or buffer.format[1] != 0:  # "d"
+        return False
+    if buffer.ndim == 1:
+        stride = buffer.strides[0]
+    elif not PyBuffer_IsContiguous(buffer, 67):  # "C"
+        return False
+    for k in range(n):
+        memcpy(&numbers_[k], item + k * stride, sizeof(double))
+    return True

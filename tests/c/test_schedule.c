@@ -58,11 +58,11 @@ is_sound(const fad_schedule *s)
 {
     uint32_t n_steps = 0, first_result = s->n_inputs + s->n_constants;
     for (uint32_t k = 0; k < s->n_runs; k++) {
-        if (s->runs[k].n == 0 || s->runs[k].op >= FAD_N_STEPS)
+        const fad_instruction of_run = {fad_run_op(&s->runs[k]), {0}};
+        if (s->runs[k].n == 0 || of_run.op >= FAD_N_STEPS)
             return 0;
-        if (k > 0 && s->runs[k].op == s->runs[k - 1].op)
+        if (k > 0 && s->runs[k].op == s->runs[k - 1].op && s->runs[k].op < FAD_N_STEPS)
             return 0;
-        const fad_instruction of_run = {s->runs[k].op, {0}};
         int arity = fad_instruction_arity(&of_run);
         for (uint32_t end = n_steps + s->runs[k].n; n_steps < end; n_steps++) {
             const fad_step *step = &s->steps[n_steps];
@@ -148,6 +148,37 @@ a_long_chain_needs_few_slots(void)
     CHECK(s.n_steps == LONG && s.n_slots == 2);
     fad_program_free(&p);
     fad_schedule_free(&s);
+}
+
+/* Chains of each kind, with the argument on either side, and what hangs on them. */
+static void
+chains_go_by_a_register(void)
+{
+    static const uint32_t ops[] = {FAD_OP_add, FAD_OP_sub, FAD_OP_mul, FAD_OP_muladd,
+                                   FAD_OP_mulsub};
+    enum { N = 40 };
+    for (size_t k = 0; k < LENGTH(ops); k++) {
+        fad_program p = {0};
+        fad_schedule s = {0};
+        double expected[N], outputs[N];
+        uint32_t x = fad_program_input(&p), z = fad_program_input(&p), y = x;
+        for (int n = 0; n < N; n++) {
+            int turned = n % 2 && (ops[k] == FAD_OP_add || ops[k] == FAD_OP_mul);
+            uint32_t next = ops[k] == FAD_OP_muladd || ops[k] == FAD_OP_mulsub
+                                ? fad_program_append(&p, ops[k], x, z, y)
+                                : fad_program_append(&p, ops[k], turned ? z : y,
+                                                     turned ? y : z, 0);
+            fad_program_add_output(&p, fad_program_append(&p, ops[k], z, next, x));
+            y = next;
+        }
+        CHECK(fad_schedule_make(&p, &s) == 0 && is_sound(&s));
+        CHECK(s.runs[0].op > FAD_N_STEPS && s.runs[0].n == N);
+        fad_replay(&p, (double[]){0.75, 1.01}, values, expected);
+        fad_replay_schedule(&s, (double[]){0.75, 1.01}, slots, outputs);
+        CHECK(memcmp(expected, outputs, sizeof outputs) == 0);
+        fad_program_free(&p);
+        fad_schedule_free(&s);
+    }
 }
 
 static void
@@ -255,6 +286,7 @@ static const test tests[] = {
     TEST(a_schedule_gives_the_bits_of_the_replay),
     TEST(equal_opcodes_run_together),
     TEST(a_long_chain_needs_few_slots),
+    TEST(chains_go_by_a_register),
     TEST(outputs_may_be_anything),
     TEST(products_and_negations_fuse),
     TEST(what_is_used_again_is_not_fused),
