@@ -15,6 +15,11 @@
 
 #include <math.h>
 
+/* No operation that is not called for may raise a flag: GCC sees to it unasked. */
+#ifdef __clang__
+#pragma clang fp exceptions(maytrap)
+#endif
+
 /* Not in ISO C. */
 #ifndef M_LN2
 #define M_LN2 0.69314718055994530942
@@ -134,6 +139,12 @@ static inline double maximum(double x, double y)
 static inline double minimum(double x, double y)
 {
     return x <= y || x != x ? x : y;
+}
+
+/* x * y, and 0 where either is 0, also times infinity or nan. */
+static inline double scale(double x, double y)
+{
+    return x == 0.0 || y == 0.0 ? 0.0 : x * y;
 }
 
 /* x % y as Python's floats, to the last bit: float_rem in CPython's floatobject.c */

@@ -83,6 +83,7 @@ FORMULAS = {
     "logaddexp": lambda x, y: mp.log(1 + exp(-abs(x - y))) + max(x, y),
     "logaddexpx": lambda x, y: 1 / (1 + exp(y - x)),
     "xlogy": lambda x, y: x * mp.log(y) if x else mpf(0),
+    "scale": lambda x, y: x * y,
 }
 
 
