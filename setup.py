@@ -10,6 +10,7 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 CORE = [
+    "batch",
     "cell",
     "derive",
     "fuse",
@@ -24,6 +25,9 @@ CORE = [
     "tape",
     "text",
 ]
+INSTRUCTION_SETS = ["avx2", "avx512", "neon", "plain", "sse2"]
+LANES = ["batch_kernels", "batch_sets", "lanes", "lanes_angles", "lanes_coefficients"]
+LANES += ["lanes_exp", "lanes_math"]
 
 if sys.platform == "win32":
     # /fp:precise neither contracts a*b + c nor reorders.
@@ -45,10 +49,15 @@ link_args += os.environ.get("FASTAD_LDFLAGS", "").split()
 
 extension = Extension(
     "fastad._core",
-    sources=["fastad/_core.pyx", *(f"csrc/{name}.c" for name in CORE)],
+    sources=[
+        "fastad/_core.pyx",
+        *(f"csrc/{name}.c" for name in CORE),
+        *(f"csrc/batch_{name}.c" for name in INSTRUCTION_SETS),
+    ],
     depends=[
+        "csrc/lanes.def",
         "csrc/ops.def",
-        *(f"csrc/{name}.h" for name in CORE),
+        *(f"csrc/{name}.h" for name in CORE + LANES),
         "csrc/flags.h",
         "fastad/_dual.h",
         "fastad/_operations.h",

@@ -17,11 +17,12 @@ CSRC = ROOT / "csrc"
 PACKAGE = ROOT / "fastad"
 
 # What the C core may include beside its own files: the standard library, and POSIX's
-# memory mapping, for which there is a fallback.
+# memory mapping and processors' vector instructions, for which there are fallbacks.
 C_LIBRARY = {
     *("assert.h", "errno.h", "fenv.h", "float.h", "inttypes.h", "limits.h", "math.h"),
     *("stdalign.h", "stdarg.h", "stdatomic.h", "stdbool.h", "stddef.h", "stdint.h"),
-    *("stdio.h", "stdlib.h", "string.h", "sys/mman.h", "xmmintrin.h"),
+    *("stdio.h", "stdlib.h", "string.h", "sys/mman.h"),
+    *("arm_neon.h", "immintrin.h", "xmmintrin.h"),
 }
 # What a module of the package imports as it is itself imported.
 ALWAYS_THERE = sys.stdlib_module_names | {"numpy"}
