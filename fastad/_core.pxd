@@ -1,7 +1,7 @@
 """What the binding uses of csrc, _var.h and _operations.h."""
 
 from cpython.object cimport PyObject
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 cdef extern from "op.h" nogil:
     ctypedef enum fad_opcode:
@@ -133,6 +133,28 @@ cdef extern from "replay.h" nogil:
     int fad_replay_record(
         const fad_program *, const double *, const unsigned char *, double *, fad_tape *,
         uint32_t *)
+
+cdef extern from "batch.h" nogil:
+    ctypedef struct fad_column:
+        double *numbers
+        Py_ssize_t stride
+    ctypedef struct fad_batch:
+        const fad_column *inputs
+        const fad_column *outputs
+        const size_t *points
+        size_t n
+        uint32_t *failed
+        uint8_t *flagged
+    ctypedef struct fad_batch_bound:
+        const char *name
+        double ulps
+        const char *beyond
+    const fad_batch_bound fad_batch_bounds[]
+    const char *fad_batch_set_name(int)
+    int fad_batch_has_set(int)
+    int fad_batch_best_set()
+    size_t fad_batch_scratch(const fad_schedule *)
+    void fad_batch_run(const fad_schedule *, int, const fad_batch *, void *)
 
 cdef extern from "_operations.h":
     ctypedef enum asked_by:

@@ -9,6 +9,7 @@ arguments' shape) stands in _gradients.pxi.
 """
 
 cimport cython
+from cpython.buffer cimport PyBUF_FORMAT, PyBUF_ND, PyBuffer_Release, PyObject_GetBuffer
 from cpython.float cimport PyFloat_Check, PyFloat_AS_DOUBLE
 from cpython.long cimport PyLong_Check, PyLong_AsLongLongAndOverflow
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc
@@ -18,7 +19,7 @@ from cpython.buffer cimport (
 )
 from cpython.object cimport PyObject, Py_EQ, Py_GE, Py_GT, Py_LE, Py_LT, Py_NE, PyObject_RichCompare
 from libc.math cimport copysign, isfinite, isinf, isnan
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 import math
@@ -519,6 +520,7 @@ include "_gradients.pxi"
 include "_jacobians.pxi"
 include "_guards.pxi"
 include "_programs.pxi"
+include "_batches.pxi"
 include "_recordings.pxi"
 include "_inlining.pxi"
 include "_compiled.pxi"
