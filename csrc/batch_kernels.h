@@ -19,19 +19,11 @@
 
 #include "lanes_math.h"
 
-#define NONE ((mask){0})
-
 /* The lanes where a guard does not come out as expected. */
 static inline mask
 failing(mask outcome, uint32_t expected)
 {
     return outcome ^ ((mask){0} - expected);
-}
-
-static inline int
-is_set(mask m, int lane)
-{
-    return m[lane] != 0;
 }
 
 #else
@@ -41,9 +33,10 @@ is_set(mask m, int lane)
 enum { WIDTH = 1 };
 typedef double vec;
 typedef int mask;
-#define NONE 0
 
 static inline int any(mask m) { return m; }
+static inline mask as_mask(int outcome) { return outcome; }
+static inline mask is_nan(vec x) { return x != x; }
 static inline int is_set(mask m, int lane) { return m && lane == 0; }
 
 static inline mask
@@ -100,7 +93,7 @@ note_failures(mask m, uint32_t guard, uint32_t *failed)
             POINTER(xs, 0)                                                                 \
             POINTER(ys, 1)                                                                 \
             for (int k = 0; k < REGISTERS; k++) {                                          \
-                const mask m = failing(xs[k] sign ys[k], step->result & 1);                \
+                const mask m = failing(as_mask(xs[k] sign ys[k]), step->result & 1);                \
                 if (!any(m))                                                               \
                     continue;                                                              \
                 note_failures(m, step->result >> 1, found->failed + k * WIDTH);            \
@@ -129,10 +122,10 @@ static kernel *const kernels[FAD_N_STEPS] = {
 static mask
 nan_among(const fad_schedule *schedule, const vec *slots)
 {
-    mask m = NONE;
+    mask m = {0};
     for (uint32_t k = 0; k < schedule->n_outputs; k++) {
         const vec v = slots[(size_t)schedule->outputs[k] * REGISTERS];
-        m |= v != v;
+        m |= is_nan(v);
     }
     return m;
 }

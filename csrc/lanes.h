@@ -31,10 +31,15 @@ enum { WIDTH = 2 };
 
 typedef LANES(double) vec;
 typedef LANES(uint64_t) bits;
-#if defined(__LP64__) && !defined(__clang__) /* the type that comparisons have */
-typedef LANES(long) mask;
+#if defined(__LP64__) && !defined(__clang__) /* what comparisons by operators give */
+typedef LANES(long) comparison;
 #else
-typedef LANES(long long) mask;
+typedef LANES(long long) comparison;
+#endif
+#ifdef FAD_LANES_AVX512
+typedef __mmask8 mask;
+#else
+typedef comparison mask;
 #endif
 
 /* Two that add up to more digits than one has; |low| is at most an ulp of high. */
@@ -48,19 +53,18 @@ typedef struct {
 
 static inline vec root(vec x) { return _mm512_sqrt_pd(x); }
 static inline vec fused(vec a, vec b, vec c) { return _mm512_fmadd_pd(a, b, c); }
-static inline int any(mask m) { return _mm512_movepi64_mask((__m512i)m); }
-static inline int all(mask m) { return _mm512_movepi64_mask((__m512i)m) == 0xff; }
+static inline int any(mask m) { return m; }
+static inline int all(mask m) { return m == 0xff; }
+static inline int is_set(mask m, int lane) { return m >> lane & 1; }
+static inline vec choose(mask m, vec a, vec b) { return _mm512_mask_blend_pd(m, b, a); }
+static inline mask less(vec a, vec b) { return _mm512_cmp_pd_mask(a, b, _CMP_LT_OQ); }
+static inline mask equal(vec a, vec b) { return _mm512_cmp_pd_mask(a, b, _CMP_EQ_OQ); }
+static inline mask as_mask(comparison m) { return _mm512_movepi64_mask((__m512i)m); }
 
 static inline mask
-less(vec a, vec b)
+is_odd(bits n)
 {
-    return (mask)_mm512_movm_epi64(_mm512_cmp_pd_mask(a, b, _CMP_LT_OQ));
-}
-
-static inline vec
-choose(mask m, vec a, vec b)
-{
-    return (vec)_mm512_ternarylogic_epi64((__m512i)m, (__m512i)a, (__m512i)b, 0xca);
+    return _mm512_test_epi64_mask((__m512i)n, _mm512_set1_epi64(1));
 }
 
 #elif defined(FAD_LANES_AVX2)
@@ -70,12 +74,7 @@ static inline vec fused(vec a, vec b, vec c) { return _mm256_fmadd_pd(a, b, c); 
 static inline int any(mask m) { return _mm256_movemask_pd((__m256d)m); }
 static inline int all(mask m) { return _mm256_movemask_pd((__m256d)m) == 15; }
 static inline mask less(vec a, vec b) { return (mask)_mm256_cmp_pd(a, b, _CMP_LT_OQ); }
-
-static inline vec
-choose(mask m, vec a, vec b)
-{
-    return _mm256_blendv_pd(b, a, (__m256d)m);
-}
+static inline vec choose(mask m, vec a, vec b) { return _mm256_blendv_pd(b, a, (vec)m); }
 
 #else
 
@@ -121,12 +120,22 @@ less(vec a, vec b)
 
 #endif
 
+#ifndef FAD_LANES_AVX512
+
+static inline int is_set(mask m, int lane) { return m[lane] != 0; }
+static inline mask equal(vec a, vec b) { return a == b; }
+static inline mask as_mask(comparison m) { return m; }
+static inline mask is_odd(bits n) { return (mask)(n & 1) == 1; }
+
+#endif
+
 /* ---- What does not ---- */
 
 static inline vec every(double x) { return x - (vec){0}; }
 static inline vec itself(vec x) { return x; }
-static inline mask the_mask(mask m) { return m; }
-static inline mask is_true(vec x) { return x != 0.0; }
+static inline mask is_number(vec x) { return equal(x, x); }
+static inline mask is_nan(vec x) { return ~is_number(x); }
+static inline mask is_true(vec x) { return ~equal(x, (vec){0}); }
 
 static inline vec magnitude(vec x) { return (vec)((bits)x & INT64_MAX); }
 static inline bits sign_bit(vec x) { return (bits)x & ((uint64_t)1 << 63); }
@@ -219,7 +228,7 @@ static APART vec
 by_the_row(uint32_t op, vec results, mask odd, vec x, vec y)
 {
     for (int lane = 0; lane < WIDTH; lane++)
-        if (odd[lane])
+        if (is_set(odd, lane))
             results[lane] = fad_op_value((fad_opcode)op, x[lane], y[lane], 0.0);
     return results;
 }

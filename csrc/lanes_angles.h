@@ -45,20 +45,14 @@ cos_reduced(pair r)
     return w + (((1.0 - w) - half) + tail);
 }
 
-static inline mask
-is_odd(vec quadrant)
-{
-    return (mask)((bits)quadrant & 1) == 1;
-}
-
 static inline vec
 sin_inside(vec x)
 {
     vec quadrant;
     const pair r = reduce_angle(x, &quadrant);
-    const vec v = choose(is_odd(quadrant), cos_reduced(r), sin_reduced(r));
+    const vec v = choose(is_odd((bits)quadrant), cos_reduced(r), sin_reduced(r));
     const vec turned = (vec)((bits)v ^ ((bits)quadrant >> 1 << 63));
-    return choose(x == 0.0, x, turned);
+    return choose(equal(x, (vec){0}), x, turned);
 }
 FUNCTION_1(sin, 0.0, less(magnitude(x), every(LARGEST_ANGLE)))
 
@@ -67,7 +61,7 @@ cos_inside(vec x)
 {
     vec quadrant;
     const pair r = reduce_angle(x, &quadrant);
-    const vec v = choose(is_odd(quadrant), sin_reduced(r), cos_reduced(r));
+    const vec v = choose(is_odd((bits)quadrant), sin_reduced(r), cos_reduced(r));
     return (vec)((bits)v ^ (((bits)quadrant + 1) >> 1 << 63));
 }
 FUNCTION_1(cos, 0.0, less(magnitude(x), every(LARGEST_ANGLE)))
@@ -78,9 +72,9 @@ tan_inside(vec x)
     vec quadrant;
     const pair r = reduce_angle(x, &quadrant);
     const vec s = sin_reduced(r), c = cos_reduced(r);
-    const mask odd = is_odd(quadrant);
+    const mask odd = is_odd((bits)quadrant);
     const vec v = choose(odd, -c, s) / choose(odd, s, c);
-    return choose(x == 0.0, x, v);
+    return choose(equal(x, (vec){0}), x, v);
 }
 FUNCTION_1(tan, 0.0, less(magnitude(x), every(LARGEST_ANGLE)))
 
@@ -101,7 +95,7 @@ atan_inside(vec x)
     const vec v = atan_reduced(up / down);
     return with_sign(choose(big, HALF_PI - (v - HALF_PI_2), v), x);
 }
-FUNCTION_1(atan, 0.0, x == x)
+FUNCTION_1(atan, 0.0, is_number(x))
 
 /* The angle of (y, x). */
 static inline vec

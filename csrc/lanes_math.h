@@ -57,7 +57,7 @@ erf_inside(vec x)
     const vec far = 1.0 - exp_inside(-bounded * bounded) * POLYNOMIAL(t, erfcx_near);
     return with_sign(choose(less(size, every(1.0)), erf_near(size), far), x);
 }
-FUNCTION_1(erf, 0.0, x == x)
+FUNCTION_1(erf, 0.0, is_number(x))
 
 /* From 1/2 on exp(-x*x) * p(t) / (1 + 2*x), t = (x - 4)/(x + 4). */
 static inline vec
@@ -71,14 +71,15 @@ erfc_inside(vec x)
     const vec far = choose(less(x, (vec){0}), 2.0 - v, v);
     return choose(less(size, every(0.5)), 1.0 - with_sign(erf_near(size), x), far);
 }
-FUNCTION_1(erfc, 0.0, x == x)
+FUNCTION_1(erfc, 0.0, is_number(x))
 
 /* ---- Choices and steps ---- */
 
 static inline vec
 lanes_sign(vec x)
 {
-    return choose(x == 0.0, (vec){0}, choose(x == x, with_sign(every(1.0), x), x));
+    return choose(equal(x, (vec){0}), (vec){0},
+                  choose(is_number(x), with_sign(every(1.0), x), x));
 }
 
 /* From 2**52 on, x is an integer, unless it is a nan. */
@@ -115,19 +116,19 @@ lanes_trunc(vec x)
 static inline vec
 lanes_maximum(vec x, vec y)
 {
-    return choose(less(x, y) | ((y != y) & (x == x)), y, x);
+    return choose(less(x, y) | (~is_number(y) & is_number(x)), y, x);
 }
 
 static inline vec
 lanes_minimum(vec x, vec y)
 {
-    return choose(less(y, x) | ((y != y) & (x == x)), y, x);
+    return choose(less(y, x) | (~is_number(y) & is_number(x)), y, x);
 }
 
 static inline vec
 lanes_scale(vec x, vec y)
 {
-    const mask zero = (x == 0.0) | (y == 0.0);
+    const mask zero = equal(x, (vec){0}) | equal(y, (vec){0});
     const vec v = choose(zero, every(1.0), x) * choose(zero, every(1.0), y);
     return choose(zero, (vec){0}, v);
 }
@@ -148,7 +149,7 @@ lanes_fma(vec x, vec y, vec z)
 
 #undef where
 #define where(c, a, b)                                                                     \
-    choose(_Generic((c), vec: is_true, default: the_mask)(c),                              \
+    choose(_Generic((c), vec: is_true, default: as_mask)(c),                              \
            _Generic((a), vec: itself, default: every)(a),                                  \
            _Generic((b), vec: itself, default: every)(b))
 
