@@ -16,7 +16,7 @@ from pathlib import Path
 
 import fastad
 
-from . import figures
+from . import compiled, figures
 from .bench_backward import N_PARAMETERS, loss_of
 from .interleaved import Ratio, geometric_mean, ratio
 from .workloads import ONE_CALL, SEVEN
@@ -113,8 +113,62 @@ def sizes(seconds: float) -> None:
         row("wheel, MB", size, size, 2, wheel.name)
 
 
+def replays(seconds: float) -> None:
+    """Compiled value and gradient, and what it takes to get there."""
+    head("replay, ns an operation", "as measured; eager, float run / replay")
+    least, usual = [], []
+    for name, w in SEVEN.items():
+        times = compiled.replay_times(w, seconds)
+        minimum, median = compiled.nanoseconds(times, w)
+        least.append(minimum)
+        usual.append(median)
+        note = f"{min(times['replay']) / w.operations * 1e9:6.2f}"
+        note += "".join(
+            f"{ratio(times[other], times['replay']).median:8.1f}"
+            for other in ("eager", "float")
+        )
+        row(name, minimum, median, None, note)
+    mean = statistics.geometric_mean
+    row("geometric mean", mean(least), mean(usual), 4.5)
+    head("CasADi's virtual machine / replay")
+    for name, w in SEVEN.items():
+        try:
+            times = compiled.casadi_times(w, seconds)
+        except ImportError:
+            print("  skipped: pip install casadi")
+            break
+        r = ratio(times["casadi"], times["replay"])
+        row(name, r.minimum, r.median, None, "met" if r.median > 1 else "MISSED")
+    head("recording and building, us")
+    for name, w in SEVEN.items():
+        taken = [compiled.seconds_to_record(w) * MICRO for _ in range(5)]
+        row(name, min(taken), statistics.median(taken), 1.0)
+    head("calls")
+    times = compiled.tiny_times(seconds)
+    us = [t * MICRO for t in times["compiled"]]
+    note = f"eager {min(times['eager']) * MICRO:.2f}, float {min(times['float']) * MICRO:.2f}"
+    row("one Black-Scholes call, us", min(us), statistics.median(us), 1.5, note)
+    times = compiled.branch_times(seconds)
+    r = ratio(times["change"], times["stay"])
+    row("a branch that flips / stays", r.minimum, r.median, 2.0)
+
+
+def batches(seconds: float) -> None:
+    """Value and gradient at 10,000 points."""
+    head("vmap, us a point", "one by one / vmap")
+    for name, (_, _, n, target) in compiled.BATCHES.items():
+        times = compiled.batch_times(name, seconds)
+        us = [t / n * MICRO for t in times["batch"]]
+        slower = min(times["one by one"]) / 100 / (min(times["batch"]) / n)
+        row(name, min(us), statistics.median(us), target, f"{slower:6.1f}")
+    times = compiled.worker_times(seconds)
+    gain = ratio(times["one"], times["two"])
+    verdict = ">= 1.7 " + ("met" if gain.median >= 1.7 else "MISSED")
+    row("one worker / two", gain.minimum, gain.median, None, verdict)
+
+
 SECTIONS: dict[str, Callable[[float], None]] = {
-    f.__name__: f for f in (gradients, loops, sweeps, sizes)
+    f.__name__: f for f in (gradients, loops, sweeps, sizes, replays, batches)
 }
 
 

@@ -152,7 +152,7 @@ run_block(const fad_schedule *schedule, double *slots, fad_batch_findings *found
     memset(found->failed, 0xff, sizeof found->failed); /* FAD_NO_GUARD */
     for (uint32_t k = 0; k < schedule->n_runs; k++) {
         const fad_step *end = step + schedule->runs[k].n;
-        kernels[schedule->runs[k].op](step, end, (vec *)slots, found);
+        kernels[fad_run_op(&schedule->runs[k])](step, end, (vec *)slots, found);
         step = end;
     }
     find_nan(schedule, (const vec *)slots, found);

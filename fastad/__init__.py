@@ -11,6 +11,7 @@ from fastad.functions import *  # noqa: F403
 from fastad.jacobians import cost_table, hessian, hvp, jacfwd, jacobian, jacrev
 from fastad.sparse import sparse_hessian, sparse_jacobian, sparsity
 from fastad.testing import check_grad
+from fastad.vectorising import vmap
 
 __all__ = [
     "Dual",
@@ -40,6 +41,7 @@ __all__ = [
     "stop_gradient",
     "value_and_grad",
     "vjp",
+    "vmap",
     *functions.__all__,
 ]
 

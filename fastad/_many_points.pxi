@@ -1,0 +1,126 @@
+# Compiled functions on many points at once: what fastad.vectorising asks of the core.
+#
+# The numbers of the arguments, and those of the results, are columns: arrays with one number for
+# each point. Paths are run on the points that take them; which those are comes out by running.
+
+
+@cython.final
+cdef class Columns:
+    """Arrays of doubles as the core wants them: an address and a stride each."""
+
+    cdef fad_column *columns
+    cdef list arrays  # whose memory that is
+
+    def __cinit__(self, list arrays):
+        cdef Py_buffer buffer
+        cdef Py_ssize_t k
+        self.arrays = arrays
+        self.columns = <fad_column *>fad_memory_zeroed((len(arrays) + 1) * sizeof(fad_column))
+        if self.columns == NULL:
+            raise OutOfMemoryError(f"no memory for {len(arrays)} columns")
+        for k in range(len(arrays)):
+            PyObject_GetBuffer(arrays[k], &buffer, PyBUF_STRIDES)
+            self.columns[k].numbers = <double *>buffer.buf
+            self.columns[k].stride = buffer.strides[0] // <Py_ssize_t>sizeof(double)
+            if buffer.shape[0] == 1:  # the same at all points
+                self.columns[k].stride = 0
+            PyBuffer_Release(&buffer)
+
+    def __dealloc__(self):
+        fad_memory_free(self.columns)
+
+
+def entry_at(Compiled compiled, tuple args, dict kwargs):
+    """(entry, numbers) for arguments like these; (None, None) if they cannot be replayed."""
+    cdef bint ours = False
+    cdef Scratch scratch = Scratch()
+    cdef Py_ssize_t k
+    cdef Entry entry = compiled.entry_of(args, kwargs, scratch, &ours)
+    if entry is None or entry.reason is not None or ours:
+        return None, None
+    return entry, [scratch.memory[k] for k in range(entry.n)]
+
+
+def recent_path(Entry entry):
+    """The path that was last right, or None."""
+    return entry.recent
+
+
+def record_path(Compiled compiled, Entry entry, list numbers_):
+    """A new path for these numbers, or None where the function itself must be called."""
+    cdef Scratch scratch = Scratch()
+    cdef Py_ssize_t k
+    scratch.reserve(entry.n)
+    for k in range(entry.n):
+        scratch.memory[k] = numbers_[k]
+    args, kwargs = entry.arguments_of(numbers_)
+    return compiled.record(entry, args, kwargs, scratch)
+
+
+def has_room(Compiled compiled, Entry entry):
+    """Whether another path may be recorded."""
+    return entry.reason is None and len(entry.paths) < compiled.max_paths
+
+
+def next_path(Path path, Py_ssize_t guard_, list numbers_):
+    """The path that was last right where this one fails at that guard; or None."""
+    cdef Buffer at = Buffer(len(numbers_))
+    at.fill(numbers_)
+    return path_beyond(path, guard_, at.numbers)
+
+
+def result_shape(Path path):
+    return path.program.result
+
+
+def taken_result(y):
+    """(shape, numbers) of a result."""
+    cdef list outputs = []
+    return take_apart(y, outputs, ANYTHING), outputs
+
+
+def numbers_per_argument(Entry entry):
+    """For each positional argument, and last for all others together."""
+    shapes = entry.shapes if entry.keywords is None else [*entry.shapes, entry.keywords]
+    return [n_numbers(<Shape>shape) for shape in shapes]
+
+
+NO_GUARD = FAD_NO_GUARD
+
+
+def run_path(
+    Path path, Columns inputs, Columns outputs, size_t[::1] points, uint32_t[::1] failed,
+    unsigned char[::1] flagged,
+):
+    """Run the path at these points; says of each in `failed` and `flagged` how it went."""
+    cdef fad_batch batch
+    cdef size_t n_bytes = fad_batch_scratch(&path.schedule)
+    cdef void *scratch = fad_memory_resize(NULL, n_bytes + 1)
+    if scratch == NULL:
+        raise OutOfMemoryError(f"no memory for a batch: {n_bytes} bytes")
+    batch.inputs, batch.outputs = inputs.columns, outputs.columns
+    batch.n = len(points)
+    if batch.n:
+        batch.points, batch.failed, batch.flagged = &points[0], &failed[0], &flagged[0]
+        with nogil:
+            fad_batch_run(&path.schedule, fad_batch_best_set(), &batch, scratch)
+    fad_memory_free(scratch)
+
+
+def note_uses(Compiled compiled, Entry entry, Path path, Py_ssize_t n, list numbers_):
+    """The path was right at n points, the last of which has these numbers."""
+    cdef Scratch scratch = Scratch()
+    cdef Py_ssize_t k
+    compiled.n_hits += n
+    path.uses += n
+    if path.uses > 1 and path.recording is not None:
+        scratch.reserve(entry.n)
+        for k in range(entry.n):
+            scratch.memory[k] = numbers_[k]
+        args, kwargs = entry.arguments_of(numbers_)
+        compiled.confirmed(entry, path, scratch, args, kwargs, None)
+
+
+def note_path(Entry entry, Path path):
+    """The path was right at most points."""
+    note_recent(entry, path)

@@ -1,0 +1,386 @@
+"""A compiled function at many points: the work of vmap.
+
+The points are run path by path: first all of them on the path that was right last; those
+where a guard fails on the path beyond that guard, which is recorded if there is none; and so
+on. Where a replay cannot answer, the function is called at that point.
+"""
+
+import concurrent.futures
+import contextlib
+import copy
+import dataclasses
+import itertools
+import math
+import numbers
+
+import numpy
+
+from fastad import _core
+from fastad.errors import ArgumentError, ResultError
+
+CHUNK = 4096  # points that one worker runs at a time
+
+
+def evaluate(compiled, args, kwargs, in_axes, n_workers, progress):
+    """What vmap's function returns."""
+    points = Points(args, kwargs, axes_for(in_axes, args))
+    with progress_bar(points.n, progress) as bar:
+        return Batch(compiled, points, n_workers, bar).result()
+
+
+def progress_bar(n, progress):
+    """tqdm's, or what looks like one."""
+    if not progress:
+        return contextlib.nullcontext()
+    try:
+        from tqdm.auto import tqdm
+    except ImportError:
+        raise ArgumentError("progress=True needs tqdm: pip install fastad[progress]") from None
+    return tqdm(total=n)
+
+
+# ---- Arguments ------------------------------------------------------------------------
+
+
+def axes_for(in_axes, args):
+    """The axis for each argument."""
+    if in_axes is None or isinstance(in_axes, numbers.Integral):
+        in_axes = [in_axes] * len(args)
+    if not isinstance(in_axes, (list, tuple)) or not all(
+        axis is None or isinstance(axis, numbers.Integral) for axis in in_axes
+    ):
+        raise ArgumentError(
+            f"in_axes={in_axes!r}: it must be an int or None, or for each argument one of these"
+        )
+    if len(in_axes) != len(args):
+        raise ArgumentError(
+            f"in_axes has {len(in_axes)} entries for {len(args)} arguments"
+        )
+    return in_axes
+
+
+class Points:
+    """The arguments at all points."""
+
+    def __init__(self, args, kwargs, axes):
+        self.args, self.kwargs, self.axes = args, kwargs, axes
+        # Of each argument its arrays, with the points along the first axis.
+        self.arrays = [
+            [] if axis is None else arrays_in(x, int(axis))
+            for x, axis in zip(args, axes, strict=True)
+        ]
+        lengths = {len(array) for arrays in self.arrays for array in arrays}
+        if not lengths:
+            raise ArgumentError("there is no array with an axis of points")
+        if len(lengths) > 1:
+            raise ArgumentError(
+                "the arrays have different numbers of points along their axes: "
+                f"{', '.join(map(str, sorted(lengths)))}"
+            )
+        (self.n,) = lengths
+        self.are_floats = all(
+            a.dtype == float for arrays in self.arrays for a in arrays
+        )
+
+    def arguments(self, point):
+        """The arguments at one point; with ones for numbers if there are no points."""
+        args = []
+        for x, axis, arrays in zip(self.args, self.axes, self.arrays, strict=True):
+            if axis is None:
+                args.append(x)
+                continue
+            rows = iter([row(a, point) if self.n else row_of_ones(a) for a in arrays])
+            args.append(with_arrays(x, lambda _, rows=rows: next(rows)))
+        return tuple(args)
+
+    def columns(self, counts, values):
+        """For each number in the arguments the array of its values, or of its one value."""
+        columns = []
+        for n, arrays in itertools.zip_longest(counts, self.arrays, fillvalue=()):
+            first = len(columns)
+            for array in arrays:
+                columns += columns_of(array)
+            if not arrays:
+                columns += [numpy.array([value]) for value in values[first : first + n]]
+        return columns
+
+
+def with_arrays(x, function):
+    """x with function(array) in place of each array in it."""
+    if isinstance(x, numpy.ndarray):
+        return function(x)
+    if isinstance(x, (list, tuple)):
+        items = [with_arrays(item, function) for item in x]
+        return x._make(items) if hasattr(x, "_make") else type(x)(items)
+    if isinstance(x, dict):
+        return {key: with_arrays(item, function) for key, item in x.items()}
+    if dataclasses.is_dataclass(x) and not isinstance(x, type):
+        result = copy.copy(x)
+        for field in dataclasses.fields(x):
+            item = with_arrays(getattr(x, field.name), function)
+            object.__setattr__(result, field.name, item)
+        return result
+    if isinstance(x, numbers.Real) and not isinstance(x, bool):
+        raise ArgumentError(
+            f"{x!r} is a number, with no axis of points: pass a numpy.array or, for what is "
+            "the same at all points, in_axes=None"
+        )
+    return x
+
+
+def arrays_in(x, axis):
+    """The arrays in an argument, each with the points along its first axis."""
+    found = []
+    with_arrays(x, found.append)
+    for array in found:
+        if not -array.ndim <= axis < array.ndim:
+            raise ArgumentError(
+                f"an array of shape {array.shape} has no axis {axis} of points"
+            )
+        if array.dtype.kind not in "fiubO":
+            raise ArgumentError(
+                f"an array of dtype {array.dtype}: convert it with .astype(float)"
+            )
+    return [
+        numpy.moveaxis(a if a.dtype == object else a.astype(float, copy=False), axis, 0)
+        for a in found
+    ]
+
+
+def columns_of(array):
+    """The numbers at each place of its rows: views, if the array allows it."""
+    return list(array.reshape(len(array), math.prod(array.shape[1:])).T)
+
+
+def row(array, point):
+    """What f gets at a point."""
+    return array[point] if array.ndim > 1 else array.item(point)
+
+
+def row_of_ones(array):
+    return numpy.ones(array.shape[1:]) if array.ndim > 1 else 1.0
+
+
+# ---- Results --------------------------------------------------------------------------
+
+
+class Results:
+    """The results at all points, which may come from different paths."""
+
+    def __init__(self, n, dtype):
+        self.n, self.dtype = n, dtype
+        self.shape = None  # that of the first result
+        self.arrays = []  # for each leaf that is a number or array, else None
+        self.constants = []  # for each kind of result, its constants by leaf
+        self.kinds = numpy.zeros(n, numpy.intp)  # of each point
+
+    def add_kind(self, shape):
+        """Make room for results of that shape: (kind, the columns for their numbers)."""
+        leaves = shape.leaves()
+        if self.shape is None:
+            self.shape = shape
+            self.arrays = [None] * len(leaves)
+        elif arrangement(shape) != arrangement(self.shape):
+            raise ResultError(
+                "the function returns results of different forms at different points: "
+                f"{arrangement(self.shape)} and {arrangement(shape)}"
+            )
+        constants = {}
+        columns = []
+        for k, leaf in enumerate(leaves):
+            if isinstance(leaf, tuple):
+                constants[k] = leaf[0]
+            else:
+                columns += self.columns_of_leaf(k, () if leaf == 0.0 else tuple(leaf))
+        self.constants.append(constants)
+        return len(self.constants) - 1, columns
+
+    def columns_of_leaf(self, k, shape):
+        if self.arrays[k] is None:
+            self.arrays[k] = numpy.empty((self.n, *shape), self.dtype)
+        if self.arrays[k].shape[1:] != shape:
+            raise ResultError(
+                "the function returns arrays of different shapes at different points: "
+                f"{self.arrays[k].shape[1:]} and {shape}"
+            )
+        return columns_of(self.arrays[k])
+
+    def arranged(self):
+        return self.shape.with_leaves(
+            iter([self.leaf(k) for k in range(len(self.arrays))])
+        )
+
+    def leaf(self, k):
+        """The leaf at all points: an array, or what is the same at all."""
+        kinds = [constants.get(k) for constants in self.constants]
+        if self.arrays[k] is not None:
+            for kind, constants in enumerate(self.constants):
+                if k in constants:  # such as a plain 0 where another path has a number
+                    self.arrays[k][self.kinds == kind] = constants[k]
+            return self.arrays[k]
+        if all(type(c) is type(kinds[0]) and c == kinds[0] for c in kinds):
+            return kinds[0]
+        values = [kinds[kind] for kind in self.kinds]
+        if all(isinstance(c, (int, float)) for c in kinds):
+            return numpy.array(values)
+        array = numpy.empty(self.n, object)
+        array[:] = values
+        return array
+
+
+def arrangement(shape):
+    """The form of a result, whatever its leaves are: numbered."""
+    return shape.with_leaves(itertools.count())
+
+
+# ---- Running --------------------------------------------------------------------------
+
+
+class Batch:
+    """One call of vmap's function."""
+
+    def __init__(self, compiled, points, n_workers, bar):
+        self.compiled, self.points, self.n_workers, self.bar = (
+            compiled,
+            points,
+            n_workers,
+            bar,
+        )
+        self.results = Results(points.n, float if points.are_floats else object)
+        self.alone = []  # arrays of points at which the function is called
+        self.entry = None
+        if points.are_floats:
+            self.entry, values = _core.entry_at(
+                compiled, points.arguments(0), points.kwargs
+            )
+        if self.entry is not None:
+            self.numbers = points.columns(
+                _core.numbers_per_argument(self.entry), values
+            )
+            self.inputs = _core.Columns(self.numbers)
+            self.kinds = {}  # path -> (kind, Columns) of its results
+            self.failed = numpy.empty(points.n, numpy.uint32)
+            self.flagged = numpy.empty(points.n, numpy.uint8)
+
+    def result(self):
+        if self.points.n == 0:
+            return self.result_of_nothing()
+        everywhere = numpy.arange(self.points.n, dtype=numpy.uintp)
+        if self.entry is None:
+            self.alone.append(everywhere)
+        else:
+            self.run_paths(everywhere)
+        self.call_alone()
+        return self.results.arranged()
+
+    def result_of_nothing(self):
+        """As where all numbers are 1, if there is anything."""
+        if self.entry is not None:
+            path = _core.recent_path(self.entry)
+            path = path or _core.record_path(
+                self.compiled, self.entry, self.values_at(0)
+            )
+            if path is not None:
+                self.results.add_kind(_core.result_shape(path))
+                return self.results.arranged()
+        return numpy.empty(0)
+
+    def values_at(self, point):
+        """The numbers of the arguments at a point."""
+        if self.points.n == 0:
+            return [1.0] * len(self.numbers)
+        return [column.item(point if len(column) > 1 else 0) for column in self.numbers]
+
+    def run_paths(self, everywhere):
+        pending = [(_core.recent_path(self.entry), everywhere, 0)]
+        most = 0
+        while pending:
+            path, points, n_tries = pending.pop()
+            if path is None:
+                path, points = self.recorded(points)
+            if path is None or not len(points):
+                continue
+            if n_tries > self.compiled.max_paths:  # right on a border, by a bit
+                self.alone.append(points)
+                continue
+            n_right = self.run(path, points)
+            if n_right > most:
+                most = n_right
+                _core.note_path(self.entry, path)
+            astray = points[self.failed[points] != _core.NO_GUARD]
+            for guard in numpy.unique(self.failed[astray]).tolist():
+                group = astray[self.failed[astray] == guard]
+                beyond = _core.next_path(path, guard, self.values_at(group.item(0)))
+                pending.append((beyond, group, n_tries + 1))
+
+    def recorded(self, points):
+        """(a path recorded at the first of the points that gives one, those from there on)"""
+        for k, point in enumerate(points.tolist()):
+            path = _core.record_path(self.compiled, self.entry, self.values_at(point))
+            if path is not None:
+                return path, points[k:]
+            if not _core.has_room(self.compiled, self.entry):
+                self.alone.append(points[k:])
+                break
+            self.alone.append(points[k : k + 1])
+        return None, points
+
+    def run(self, path, points):
+        """Run the path at these points; returns at how many it was right."""
+        if path not in self.kinds:
+            kind, columns = self.results.add_kind(_core.result_shape(path))
+            self.kinds[path] = kind, _core.Columns(columns)
+        kind, outputs = self.kinds[path]
+
+        def work(chunk):
+            _core.run_path(path, self.inputs, outputs, chunk, self.failed, self.flagged)
+            return len(chunk)
+
+        self.share_out(work, points)
+        taken = points[self.failed[points] == _core.NO_GUARD]
+        flagged = self.flagged[taken] != 0
+        self.alone.append(taken[flagged])
+        right = taken[~flagged]
+        self.results.kinds[right] = kind
+        if len(right):
+            last = self.values_at(right.item(len(right) - 1))
+            _core.note_uses(self.compiled, self.entry, path, len(right), last)
+        return len(right)
+
+    def share_out(self, work, points):
+        """Let the workers do their parts of the points."""
+        n_chunks = -(-len(points) // CHUNK)
+        if self.n_workers > 1:
+            n_chunks = max(n_chunks, min(self.n_workers, len(points) // 256))
+        size = max(1, -(-len(points) // max(1, n_chunks)))
+        chunks = [points[k : k + size] for k in range(0, len(points), size)]
+        if self.n_workers == 1 or len(chunks) == 1:
+            for chunk in chunks:
+                self.note_progress(work(chunk))
+            return
+        with concurrent.futures.ThreadPoolExecutor(self.n_workers) as pool:
+            for n in pool.map(work, chunks):
+                self.note_progress(n)
+
+    def note_progress(self, n):
+        if self.bar is not None:
+            self.bar.update(n)
+
+    def call_alone(self):
+        """Call the function where nothing else will do, in the order of the points."""
+        last = None
+        for point in sorted(
+            itertools.chain.from_iterable(a.tolist() for a in self.alone)
+        ):
+            arguments = self.points.arguments(point)
+            shape, values = _core.taken_result(
+                self.compiled(*arguments, **self.points.kwargs)
+            )
+            if last is None or shape.leaves() != last[0]:
+                last = shape.leaves(), *self.results.add_kind(shape)
+            _, kind, columns = last
+            self.results.kinds[point] = kind
+            for column, value in zip(columns, values, strict=True):
+                column[point] = value
+            if self.entry is None:
+                self.note_progress(1)
