@@ -301,10 +301,8 @@ cdef class Compiled:
                 return entry
         try:
             entry = self.new_entry(args, kwargs)
-        except NotAConstant as error:
+        except ArgumentError as error:  # but the function may know better
             self.warn(error)
-            return None
-        except ArgumentError:  # the function may know better, or say it better
             return None
         if not self.reads(entry, args, kwargs, scratch, ours):
             return None  # such as a number whose value changes
@@ -548,6 +546,10 @@ cdef class ValueAndJacobian:
 
     def __cinit__(self, f, Entry entry):
         self.f, self.entry = f, entry
+
+    @property
+    def __name__(self):
+        return name_of(self.f)
 
     def __call__(self, list numbers_):
         cdef Recipe recipe = Recipe(self.call, 0, False, "warn")

@@ -28,6 +28,11 @@ cdef class Recipe:
         self.raises = raises_on_nan(on_nan)
         self.strict = strict
 
+    def __reduce__(self):
+        argnums = self.argnums[0] if self.one else self.argnums
+        on_nan = "raise" if self.raises else "warn"
+        return Recipe, (self.f, argnums, self.has_aux, on_nan, self.strict)
+
 
 def check_function(f):
     """ArgumentError if f cannot be called."""

@@ -35,7 +35,9 @@ def progress_bar(n, progress):
     try:
         from tqdm.auto import tqdm
     except ImportError:
-        raise ArgumentError("progress=True needs tqdm: pip install fastad[progress]") from None
+        raise ArgumentError(
+            "progress=True needs tqdm: pip install fastad[progress]"
+        ) from None
     return tqdm(total=n)
 
 

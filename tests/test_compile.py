@@ -631,6 +631,21 @@ def test_a_call_with_vars_is_one_operation_for_each_output():
     assert same.value == 0.5
 
 
+def test_a_rule_is_kept_where_a_compiled_function_is_differentiated():
+    fast = compile(lambda x: exponential(2.0 * x))
+    with pytest.warns(errors.NotCompiledWarning, match="rule of its own"):
+        assert grad(fast)(0.5) == pytest.approx(2.0 * standard_math.e)
+    assert grad(grad(fast))(0.5) == pytest.approx(4.0 * standard_math.e)
+
+
+def test_arrays_that_are_no_arguments_of_a_program():
+    fast = compile(lambda x: x * 2)
+    for _ in range(3):
+        assert fast(numpy.array([1j]))[0] == 2j  # a constant
+    with pytest.warns(errors.NotCompiledWarning, match="plain numpy.ndarray"):
+        assert fast(numpy.ma.array([1.0]))[0] == 2.0
+
+
 # ---- Calls within calls, threads, and life -------------------------------------------------
 
 
@@ -721,6 +736,8 @@ def test_names_methods_and_pickling():
     copy = pickle.loads(pickle.dumps(compile(hilly, max_paths=7)))
     assert copy([0.1, 0.2]) == hilly([0.1, 0.2])
     assert copy.max_paths == 7
+    recipe = fastad._core.Recipe(hilly, (0, -1), True, "raise", True)
+    assert pickle.loads(pickle.dumps(recipe)).argnums == (0, -1)
     assert Model.growth(1.0, 0.0) == 1.0
     assert "at_module_level" in repr(at_module_level)
     with pytest.warns(errors.NotCompiledWarning):
