@@ -108,9 +108,13 @@ def run_path(
 
 
 def note_uses(Compiled compiled, Entry entry, Path path, Py_ssize_t n, list numbers_):
-    """The path was right at n points, the last of which has these numbers."""
+    """The path was right at n points, the last of which has these numbers.
+
+    False if it turns out there that the function cannot be replayed after all.
+    """
     cdef Scratch scratch = Scratch()
     cdef Py_ssize_t k
+    cdef bint is_sound = False
     compiled.n_hits += n
     path.uses += n
     if path.uses > 1 and path.recording is not None:
@@ -118,7 +122,10 @@ def note_uses(Compiled compiled, Entry entry, Path path, Py_ssize_t n, list numb
         for k in range(entry.n):
             scratch.memory[k] = numbers_[k]
         args, kwargs = entry.arguments_of(numbers_)
-        compiled.confirmed(entry, path, scratch, args, kwargs, None)
+        compiled.run(entry, path, scratch, &is_sound)
+        result = compiled.result_of(path, scratch, entry.n)
+        compiled.confirmed(entry, path, scratch, args, kwargs, result)
+    return entry.reason is None
 
 
 def note_path(Entry entry, Path path):

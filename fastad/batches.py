@@ -238,6 +238,10 @@ def arrangement(shape):
 # ---- Running --------------------------------------------------------------------------
 
 
+class _NotReplayed(Exception):
+    """The function gives something else on floats."""
+
+
 class Batch:
     """One call of vmap's function."""
 
@@ -271,7 +275,11 @@ class Batch:
         if self.entry is None:
             self.alone.append(everywhere)
         else:
-            self.run_paths(everywhere)
+            try:
+                self.run_paths(everywhere)
+            except _NotReplayed:
+                self.results = Results(self.points.n, float)
+                self.alone = [everywhere]
         self.call_alone()
         return self.results.arranged()
 
@@ -346,7 +354,8 @@ class Batch:
         self.results.kinds[right] = kind
         if len(right):
             last = self.values_at(right.item(len(right) - 1))
-            _core.note_uses(self.compiled, self.entry, path, len(right), last)
+            if not _core.note_uses(self.compiled, self.entry, path, len(right), last):
+                raise _NotReplayed
         return len(right)
 
     def share_out(self, work, points):

@@ -531,6 +531,14 @@ def test_the_operation_that_differs_is_named():
         fast(1.5)
 
 
+def test_what_floats_would_not_do_is_noticed():
+    fast = compile(lambda x: x if isinstance(x, float) else 2.0 * x)
+    assert fast(1.5) == 3.0  # as eager Vars
+    with pytest.warns(errors.NotCompiledWarning, match="something else for floats"):
+        assert fast(1.5) == 1.5
+    assert fast(2.5) == 2.5
+
+
 # ---- Composition with the verbs -----------------------------------------------------------
 
 VERBS = {

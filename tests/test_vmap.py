@@ -329,6 +329,13 @@ def test_an_impure_function_is_caught():
         vmap(lambda x: x * random.random())(X)
 
 
+def test_what_floats_would_not_do_is_noticed():
+    f = vmap(lambda x: x if isinstance(x, float) else 2.0 * x)
+    with pytest.warns(errors.NotCompiledWarning, match="something else for floats"):
+        assert (f(X) == X).all()
+    assert (f(X) == X).all()
+
+
 def test_arrays_of_vars_are_differentiated_point_by_point():
     f = vmap(lambda x, y: x * y)
     gradient = grad(lambda v: f(v, X).sum())(X)
