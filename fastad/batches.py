@@ -139,14 +139,25 @@ def arrays_in(x, axis):
             raise ArgumentError(
                 f"an array of shape {array.shape} has no axis {axis} of points"
             )
-        if array.dtype.kind not in "fiubO":
+        if array.dtype.kind not in "fiubO" or array.dtype.itemsize > 8:
             raise ArgumentError(
                 f"an array of dtype {array.dtype}: convert it with .astype(float)"
             )
-    return [
-        numpy.moveaxis(a if a.dtype == object else a.astype(float, copy=False), axis, 0)
-        for a in found
-    ]
+        if type(array) is not numpy.ndarray:
+            raise ArgumentError(
+                f"{type(array).__name__}: of arrays only plain numpy.ndarray will do; convert "
+                "it with numpy.asarray"
+            )
+    return [numpy.moveaxis(in_doubles(a), axis, 0) for a in found]
+
+
+def in_doubles(array):
+    """The array, or a copy whose numbers are doubles that lie where doubles may lie."""
+    if array.dtype == object:
+        return array
+    array = array.astype(float, copy=False)
+    is_even = array.flags.aligned and not any(s % array.itemsize for s in array.strides)
+    return array if is_even else array.copy()
 
 
 def columns_of(array):

@@ -81,6 +81,8 @@ def test_many_points_on_many_paths_and_workers():
 # ---- Arguments and results ----------------------------------------------------------------
 
 X = random_points(7)
+RECORDS = numpy.zeros(7, dtype=[("x", "f8"), ("n", "i4")])
+RECORDS["x"] = X
 ARRANGEMENTS = {
     "scalars": (lambda x, y: x * y, (X, X + 1.0), 0),
     "the same for all": (lambda x, y: x * y, (X, 3.0), (0, None)),
@@ -111,6 +113,12 @@ ARRANGEMENTS = {
     "strided": (lambda x: x * 2, (random_points(14)[::-2],), 0),
     "big endian": (lambda x: x * 2, (X.astype(">f8"),), 0),
     "read-only": (lambda x: x * 2, (numpy.broadcast_to(X[:1], 5),), 0),
+    "field of a record": (lambda x: x * 2, (RECORDS["x"],), 0),
+    "misaligned": (
+        lambda x: x * 2,
+        (numpy.frombuffer(b"." + X.tobytes(), dtype=float, offset=1),),
+        0,
+    ),
     "empty rows": (lambda p, x: x * 2 + len(p), (numpy.zeros((7, 0)), X), 0),
 }
 
@@ -235,6 +243,8 @@ WRONG = {
     "fraction of an axis": (lambda: vmap(lambda x: x, 0.5)(X), "in_axes=0.5"),
     "text": (lambda: vmap(lambda x: x)(numpy.array(["a"])), "dtype <U1"),
     "complex": (lambda: vmap(lambda x: x)(X * 1j), "dtype complex128"),
+    "extended": (lambda: vmap(lambda x: x)(X.astype("g")), "dtype"),
+    "masked": (lambda: vmap(lambda x: x)(numpy.ma.array(X)), "MaskedArray"),
     "workers": (lambda: vmap(lambda x: x, workers=0), "workers=0"),
     "half a worker": (lambda: vmap(lambda x: x, workers=0.5), "workers=0.5"),
     "function": (lambda: vmap(3), "is not a function"),
