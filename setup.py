@@ -13,6 +13,7 @@ CORE = [
     "batch",
     "cell",
     "derive",
+    "encode",
     "fuse",
     "memory",
     "op",

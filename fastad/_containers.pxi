@@ -102,6 +102,11 @@ cdef class Shape:
             (<Shape>a).is_like(<Shape>b) for a, b in zip(self.shapes(), other.shapes())
         ])
 
+    cdef bint has_constants(self):
+        if self.items is None:
+            return self.kind == A_CONSTANT
+        return any([(<Shape>shape).has_constants() for shape in self.items])
+
     cdef list shapes(self):
         if self.items is not None:
             return self.items

@@ -82,6 +82,8 @@ cdef extern from "program.h" nogil:
     uint32_t FAD_NO_GUARD
     uint32_t FAD_GUARD_lt, FAD_GUARD_le, FAD_GUARD_eq, FAD_GUARD_ne
     uint32_t FAD_INPUT, FAD_CONSTANT
+    uint32_t FAD_MAX_INSTRUCTIONS
+    int fad_instruction_arity(const fad_instruction *)
     bint fad_instruction_is_guard(const fad_instruction *)
     int fad_program_inline(
         fad_program *, const fad_program *, const uint32_t *, uint32_t *)
@@ -97,6 +99,20 @@ cdef extern from "program.h" nogil:
     int fad_program_drop_dead(fad_program *)
     int fad_program_simplify(const fad_program *, fad_program *)
     void fad_program_list(const fad_program *, fad_text *)
+
+cdef extern from "encode.h" nogil:
+    ctypedef struct fad_fault:
+        const char *problem
+        const char *place
+        uint32_t number
+    enum:
+        FAD_INSTRUCTION_BYTES, FAD_ID_BYTES, FAD_N_KINDS
+    void fad_program_encode(const fad_program *, const uint32_t *, unsigned char *)
+    ctypedef struct fad_frame:
+        uint32_t n_instructions, n_outputs, n_kept, n_kinds, n_places
+        const uint32_t *ops
+    int fad_program_decode(
+        fad_program *, const fad_frame *, const unsigned char *, fad_fault *)
 
 cdef extern from "pattern.h" nogil:
     ctypedef struct fad_pattern:

@@ -6,8 +6,10 @@ says where a derivative would be lost, such as in `math.sin(v)` of the standard 
 
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
+from os import PathLike
 from types import TracebackType
 from typing import (
+    IO,
     Any,
     ClassVar,
     Literal,
@@ -221,6 +223,9 @@ class Program:
     def trace(self, *args: Any) -> list[float]: ...
     @property
     def stats(self) -> dict[str, int]: ...
+    def save(self, file: str | PathLike[str] | IO[bytes]) -> None: ...
+    @staticmethod
+    def load(file: str | PathLike[str] | IO[bytes]) -> Program: ...
 
 @final
 class Condition:

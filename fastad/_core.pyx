@@ -35,6 +35,7 @@ from fastad.errors import (
     BusyTapeError,
     DivisionByZeroError,
     DomainError,
+    FileFormatError,
     ImpureFunctionError,
     LostDerivativeError,
     MixedTapesError,
@@ -521,6 +522,7 @@ include "_jacobians.pxi"
 include "_guards.pxi"
 include "_programs.pxi"
 include "_batches.pxi"
+include "_artefacts.pxi"
 include "_recordings.pxi"
 include "_inlining.pxi"
 include "_compiled.pxi"

@@ -28,7 +28,7 @@ cdef void close_recording(fad_tape *tape) noexcept:
 cdef class Places:
     """Places in the source, numbered; the programs that are made of one call share them."""
 
-    cdef list places   # (file, line); number 0 is None
+    cdef list places   # (file, line) or (file, line, text); number 0 is None
     cdef dict numbers
 
     def __cinit__(self):
@@ -60,20 +60,32 @@ cdef class Condition:
         ``==`` with a plain number that held, that number.
     """
 
-    cdef readonly object file
-    cdef readonly object line
+    cdef object place
     cdef readonly object outcome
 
     def __cinit__(self, place, side):
-        self.file, self.line = (None, None) if place is None else place
+        self.place = place
         self.outcome = side[0] if type(side) is tuple else bool(side)
 
+    @property
+    def file(self):
+        return None if self.place is None else self.place[0]
+
+    @property
+    def line(self):
+        return None if self.place is None else self.place[1]
+
     def __repr__(self):
-        import linecache
-        if self.file is None:
+        if self.place is None:
             return f"a comparison  is {self.outcome}"
-        source = linecache.getline(self.file, self.line).strip()
-        return f"{self.file}:{self.line}: {source or 'a comparison'}  is {self.outcome}"
+        text = text_of_place(self.place) or "a comparison"
+        return f"{self.file}:{self.line}: {text}  is {self.outcome}"
+
+
+cdef str text_of_place(place):
+    """The line of the source, which a program from elsewhere brings along."""
+    import linecache
+    return place[2] if len(place) == 3 else linecache.getline(place[0], place[1]).strip()
 
 
 cdef object place_of_caller():

@@ -75,6 +75,7 @@ cdef class Program:
 
     def __cinit__(self):
         memset(&self.program, 0, sizeof(fad_program))
+        self.arguments = self.result = take_apart((), [])
         self.places = Places()
 
     def __dealloc__(self):
@@ -100,7 +101,12 @@ cdef class Program:
 
     cdef list inputs_from(self, tuple args):
         cdef list numbers_ = []
-        if not self.arguments.is_like(take_apart(args, numbers_)):
+        cdef bint fits
+        if self.arguments.has_constants():
+            fits = self.reads(args, numbers_)
+        else:
+            fits = self.arguments.is_like(take_apart(args, numbers_))
+        if not fits:
             raise ArgumentError(
                 f"{short(args)}: the arguments must have the shape of those that the program "
                 "was recorded with"
@@ -108,6 +114,15 @@ cdef class Program:
         if not are_all_floats(numbers_):
             raise ArgumentError("a Program runs on plain numbers, and not on Vars or Duals")
         return numbers_
+
+    cdef bint reads(self, tuple args, list numbers_) except -1:
+        """Whether these are the arguments of a compiled function's path, with its constants."""
+        cdef Buffer at = Buffer(self.program.n_inputs)
+        cdef Py_ssize_t place = 0
+        cdef bint ours = False
+        fits = read(self.arguments, args, at.numbers, &place, True, &ours)
+        numbers_.extend([args] if ours else at.take())
+        return fits
 
     cdef list run(self, list inputs):
         cdef Buffer at = Buffer(self.program.n_inputs)
@@ -229,8 +244,69 @@ cdef class Program:
             f"instructions, {self.program.n_outputs} outputs>"
         )
 
+    def save(self, file):
+        """Write the program to a file, which another machine or a later version can `load`.
+
+        The file holds numbers and names of operations, no code. What it holds of the shapes
+        of arguments and result are lists, tuples, dicts and arrays; a program with other
+        classes can be pickled.
+
+        Parameters
+        ----------
+        file : path or binary file
+
+        Raises
+        ------
+        ArgumentError
+            If the program's arguments or result have another class, such as a dataclass.
+
+        Examples
+        --------
+        >>> import io
+        >>> from fastad import Program
+        >>> file = io.BytesIO()
+        >>> Program(lambda x, y: x * y, 0.5, 2.0).save(file)
+        >>> _ = file.seek(0)
+        >>> Program.load(file)(3.0, 5.0)
+        15.0
+        """
+        save_program(self, file)
+
+    @staticmethod
+    def load(file):
+        """The program that `save` wrote.
+
+        It is safe to load a file from anywhere: nothing of it is executed or imported, and
+        all of it is checked.
+
+        Parameters
+        ----------
+        file : path or binary file
+
+        Returns
+        -------
+        Program
+
+        Raises
+        ------
+        FileFormatError
+            (a ValueError) that says what is wrong with the file.
+
+        Examples
+        --------
+        >>> import io
+        >>> from fastad import Program
+        >>> Program.load(io.BytesIO(b"something else"))
+        Traceback (most recent call last):
+            ...
+        fastad.errors.FileFormatError: file: not a program written by fastad: ...
+        """
+        return load_program(file)
+
     def __reduce_ex__(self, protocol):
-        raise TypeError("a Program cannot be pickled yet: record it again in each process")
+        prototypes = []
+        data = encode_program(self, prototypes)
+        return unpickle_program, (data, tuple(prototypes))
 
 
 cdef int check_memory(int status) except -1:

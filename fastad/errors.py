@@ -17,6 +17,7 @@ __all__ = [
     "DivisionByZeroError",
     "DomainError",
     "FastadError",
+    "FileFormatError",
     "ImpureFunctionError",
     "LostDerivativeError",
     "MixedTapesError",
@@ -74,6 +75,10 @@ class ArgumentError(FastadError, TypeError):
 
 class ResultError(FastadError, TypeError):
     """A function to be differentiated returned something else than one number."""
+
+
+class FileFormatError(FastadError, ValueError):
+    """A file that holds no program, or not one that this version can read."""
 
 
 class OutOfMemoryError(FastadError, MemoryError):
