@@ -5,6 +5,7 @@ Everything else about the project stands in pyproject.toml.
 
 import os
 import sys
+from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
@@ -29,6 +30,19 @@ CORE = [
 INSTRUCTION_SETS = ["avx2", "avx512", "neon", "plain", "sse2"]
 LANES = ["batch_kernels", "batch_sets", "lanes", "lanes_angles", "lanes_coefficients"]
 LANES += ["lanes_exp", "lanes_math"]
+
+
+def embed(names, header):
+    """Write the texts of some files into a C header, for Program.to_c to copy from."""
+    text = "".join(Path(name).read_text("utf8") for name in names).encode("ascii")
+    rows = [", ".join(map(str, text[k : k + 18])) for k in range(0, len(text), 18)]
+    lines = "".join(f"    {row},\n" for row in rows)
+    code = f"static const char fad_special_text[] = {{\n{lines}    0,\n}};\n"
+    if not Path(header).is_file() or Path(header).read_text("utf8") != code:
+        Path(header).write_text(code, "utf8")
+
+
+embed(["csrc/special.h", "csrc/special.c"], "fastad/_special_text.h")
 
 if sys.platform == "win32":
     # /fp:precise neither contracts a*b + c nor reorders.
@@ -62,6 +76,7 @@ extension = Extension(
         "csrc/flags.h",
         "fastad/_dual.h",
         "fastad/_operations.h",
+        "fastad/_special_text.h",
         "fastad/_var.h",
     ],
     include_dirs=["csrc", "fastad"],

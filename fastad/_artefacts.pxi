@@ -495,3 +495,29 @@ cdef Program load_program(file):
 def unpickle_program(bytes data, tuple prototypes):
     """What a pickled Program calls."""
     return decode_program(data, prototypes)
+
+
+# ---- C --------------------------------------------------------------------------------------
+
+cdef str program_as_c(Program program, name, path):
+    from fastad.c_code import c_code, is_free
+    cdef Program simple = Program.__new__(Program)
+    cells = {row.name: row.value for row in rows()}
+    special = fad_special_text.decode()
+    if not isinstance(name, str) or not is_free(name, cells, special):
+        raise ArgumentError(
+            f"{short(name)} cannot name the function: it must be an identifier of C that is no "
+            "keyword and no function that the file may call"
+        )
+    check_memory(fad_program_simplify(&program.program, &simple.program))
+    simple.program.n_kept = 0  # nobody asks for the flags
+    check_memory(fad_program_drop_dead(&simple.program))
+    simple.places = program.places
+    text = c_code(
+        name, simple.instructions(), simple.outputs, simple.program.n_inputs,
+        simple.conditions(), cells, special, version()
+    )
+    if path is not None:
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text)
+    return text

@@ -114,6 +114,9 @@ cdef extern from "encode.h" nogil:
     int fad_program_decode(
         fad_program *, const fad_frame *, const unsigned char *, fad_fault *)
 
+cdef extern from "_special_text.h":
+    const char *fad_special_text
+
 cdef extern from "pattern.h" nogil:
     ctypedef struct fad_pattern:
         uint32_t n_rows, n_columns

@@ -303,6 +303,45 @@ cdef class Program:
         """
         return load_program(file)
 
+    def to_c(self, name="f", path=None):
+        """The program as one self-contained file in ISO C99.
+
+        The file has one function, which can be called from several threads at once::
+
+            int f(const double *inputs, double *outputs);
+
+        Inputs are the numbers in the arguments, outputs those in the result, in the order in
+        which Python lists them, arrays row by row. It returns 0; or the number, from 1 on, of
+        the first guard that fails, and then it writes nothing; or -1 without memory. Compiled
+        without ``-ffast-math`` and with ``-ffp-contract=off`` it gives the bits that the
+        program gives here, if the mathematical library is the same.
+
+        Parameters
+        ----------
+        name : str
+            Of the function.
+        path : path, optional
+            Of a file to write the text into, too.
+
+        Returns
+        -------
+        str
+
+        Raises
+        ------
+        ArgumentError
+            If the name is not one that a function may have.
+
+        Examples
+        --------
+        >>> from fastad import Program, math
+        >>> text = Program(lambda x, y: math.sin(x * y) / 2, 0.5, 2.0).to_c("half_sine")
+        >>> print(text[text.index("int half_sine"):])
+        int half_sine(const double *inputs, double *outputs);
+        ...
+        """
+        return program_as_c(self, name, path)
+
     def __reduce_ex__(self, protocol):
         prototypes = []
         data = encode_program(self, prototypes)
