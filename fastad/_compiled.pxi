@@ -196,6 +196,14 @@ cdef enum:
     MAX_ENTRIES = 64
 
 
+cdef bint is_for_another_main(module):
+    """Whether cloudpickle asks, which writes what belongs to __main__ by value: other machines
+    run another program."""
+    return module.__name__ == "__main__" and (
+        "cloudpickle" in sys._getframe().f_globals.get("__name__", "")
+    )
+
+
 cdef class Compiled:
     """A function that is recorded at its first call and replayed in C at later ones.
 
@@ -229,7 +237,7 @@ cdef class Compiled:
         found = module
         for name in getattr(self, "__qualname__", "").split("."):
             found = getattr(found, name, None)
-        if found is self:
+        if found is self and not is_for_another_main(module):
             return self.__qualname__
         return Compiled, (self.function, self.max_paths, self.loose)
 
