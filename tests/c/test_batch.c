@@ -175,6 +175,42 @@ exact_rows_give_the_bits_of_the_replay(void)
                          N_INPUTS + 1 + random_below(40));
 }
 
+/* Chains of each kind, with what hangs on them. */
+static void
+check_chain(int set, uint32_t op)
+{
+    enum { N = 40 };
+    fad_program p = {0};
+    run r;
+    const uint32_t x = fad_program_input(&p), z = fad_program_input(&p);
+    const int is_third = fad_op_rows[op].arity == 3;
+    uint32_t y = x;
+    for (int n = 0; n < N; n++) {
+        y = fad_program_append(&p, op, is_third ? x : y, z, is_third ? y : 0);
+        if (n % 10 == 0)
+            fad_program_add_output(&p, fad_program_append(&p, FAD_OP_div, y, z, 0));
+    }
+    start(&r, &p, MAX_POINTS, 1);
+    CHECK(r.schedule.runs[0].op >= FAD_CHAIN_add);
+    for (size_t k = 0; k < 2 * MAX_POINTS; k++)
+        r.numbers[k] = random_number();
+    fad_batch_run(&r.schedule, set, &r.batch, r.scratch);
+    for (size_t point = 0; point < MAX_POINTS; point++)
+        CHECK(is_as_the_replay(&r, point));
+    end(&r);
+    fad_program_free(&p);
+}
+
+static void
+chains_give_the_bits_of_the_replay(void)
+{
+    static const uint32_t ops[] = {FAD_OP_add, FAD_OP_sub, FAD_OP_mul, FAD_OP_muladd,
+                                   FAD_OP_mulsub};
+    for (int set = 0; fad_batch_set_name(set) != NULL; set++)
+        for (size_t k = 0; fad_batch_has_set(set) && k < LENGTH(ops); k++)
+            check_chain(set, ops[k]);
+}
+
 /* ---- What is remarkable -------------------------------------------------------------- */
 
 /* Flags the row alone raises; nan counts as one. */
@@ -313,6 +349,7 @@ the_best_set_is_there(void)
 static const test tests[] = {
     TEST(the_best_set_is_there),
     TEST(exact_rows_give_the_bits_of_the_replay),
+    TEST(chains_give_the_bits_of_the_replay),
     TEST(remarkable_points_are_flagged_and_no_others),
     TEST(points_whose_guard_fails_flag_no_others),
     TEST(only_the_chosen_points_run),
