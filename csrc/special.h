@@ -64,11 +64,13 @@ double polygamma(double n, double x);
 static inline double square(double x)
 {
 #ifdef __GLIBC__
-    const double product = x * x, c = 134217729.0 * x;
-    const double high = c - (c - x), low = x - high;
-    const double rest = ((high * high - product) + 2.0 * high * low) + low * low;
-    if (product > 1e-40 && product < 1e40 && product + 1.04 * rest == product)
-        return product;
+    const double product = x * x;
+    if (product > 1e-40 && product < 1e40) { /* not inf, whose halves would raise INVALID */
+        const double c = 134217729.0 * x, high = c - (c - x), low = x - high;
+        const double rest = ((high * high - product) + 2.0 * high * low) + low * low;
+        if (product + 1.04 * rest == product)
+            return product;
+    }
     if (x == 0.0)
         return 0.0;
 #endif
