@@ -61,6 +61,7 @@ cdef class Path:
     cdef readonly Py_ssize_t uses
     cdef fad_schedule schedule
     cdef Program recording  # as it was recorded; None once it has been confirmed
+    cdef bint is_doubtful   # it gave something else than the function on floats
     cdef list sides         # of each guard: the outcome, or (c,) where something was equal to c
     cdef dict forks         # guard -> Fork
 
@@ -384,11 +385,21 @@ cdef class Compiled:
             note_recent(entry, path)
         result = self.result_of(path, scratch, entry.n)
         path.uses += 1
-        if not is_new:
-            self.n_hits += 1
-            if path.recording is not None:
-                return self.confirmed(entry, path, scratch, args, kwargs, result)
+        if is_new:
+            return self.checked(path, result, args, kwargs)
+        self.n_hits += 1
+        if path.recording is not None:
+            self.confirm(entry, path, scratch)
+            if entry.reason is not None:
+                return self.call_eagerly(args, kwargs)
         return result
+
+    cdef object checked(self, Path path, result, tuple args, dict kwargs):
+        """The result of a new path, if the function gives the same on floats; if not, what that
+        gives, and the second use of the path will say why."""
+        y = self.function(*args, **kwargs)
+        path.is_doubtful = not are_close(result, y)
+        return y if path.is_doubtful else result
 
     cdef uint32_t run(self, Entry entry, Path path, Scratch scratch, bint *is_sound) except? 0:
         """The first guard that fails.  is_sound: no exception of Python's may have been missed."""
@@ -434,7 +445,10 @@ cdef class Compiled:
         numbers_ = [scratch.memory[k] for k in range(entry.n)]
         started = time.perf_counter()
         try:
-            path = new_path(self.recording(entry, numbers_, False))
+            recording = self.recording(entry, numbers_, False)
+            if recording.raised:  # and the function went on: another point may not raise
+                return None
+            path = new_path(recording)
         except (ArithmeticError, ValueError):  # at this point; and only with Vars perhaps
             return None
         except Exception as error:
@@ -483,26 +497,19 @@ cdef class Compiled:
             raise NotAConstant("it changes its arguments, which a replay would not")
         return 0
 
-    cdef object confirmed(
-        self, Entry entry, Path path, Scratch scratch, tuple args, dict kwargs, result
-    ):
-        """The result, at the second use of a path: if the function does now what was recorded,
-        and gives the same on floats."""
+    cdef int confirm(self, Entry entry, Path path, Scratch scratch) except -1:
+        """ImpureFunctionError unless the function still does, at the second use of a path, what
+        was recorded."""
         cdef Py_ssize_t k
         numbers_ = [scratch.memory[k] for k in range(entry.n)]
         first, path.recording = path.recording, None
-        try:
-            second = self.recording(entry, numbers_, False)
-        except Exception:
-            return self.call_eagerly(args, kwargs)
+        second = self.recording(entry, numbers_, False)
         k = first_changed(first, second)
         if k < 0:
-            y = self.function(*args, **kwargs)
-            if result is None or are_close(result, y):
-                return result
-            entry.reason = "other types than float change what it does"
-            self.warn("it gives something else for floats than for the numbers that record it")
-            return y
+            if path.is_doubtful:
+                entry.reason = "it does something else on floats than on the Vars that record it"
+                self.warn(entry.reason)
+            return 0
         entry.paths, entry.recent = [], None
         try:
             lines = self.recording(entry, numbers_, True).lines

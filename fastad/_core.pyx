@@ -183,25 +183,29 @@ cdef class Number:
 
     def __int__(self):
         check_kept(self, "int()")
-        return as_int(self, "trunc", int(self._value))
+        return as_int(self, "trunc", int)
 
     def __trunc__(self):
         check_kept(self, "math.trunc()")
-        return as_int(self, "trunc", int(self._value))
+        return as_int(self, "trunc", int)
 
     def __floor__(self):
         check_kept(self, "math.floor()")
-        return as_int(self, "floor", math.floor(self._value))
+        return as_int(self, "floor", math.floor)
 
     def __ceil__(self):
         check_kept(self, "math.ceil()")
-        return as_int(self, "ceil", math.ceil(self._value))
+        return as_int(self, "ceil", math.ceil)
 
     def __round__(self, ndigits=None):
         if ndigits is None:
             check_kept(self, "round()")
-            return as_int(self, "rint", round(self._value))
-        value = round(self._value, ndigits)  # its exceptions
+            return as_int(self, "rint", round)
+        try:
+            value = round(self._value, ndigits)
+        except Exception:
+            note_exception(self)
+            raise
         if n_recordings:
             return slow(<fad_opcode><int>opcode_of["round_to"], BY_RULE, (self, ndigits))
         return step(self, value)
@@ -423,8 +427,13 @@ cdef class Dual(Number):
         return tangents[0] if self.n == 1 else tuple(tangents)
 
 
-cdef object as_int(x, row, value):
+cdef object as_int(Number x, row, convert):
     """The int, which the row of x gives as a float."""
+    try:
+        value = convert(x._value)
+    except Exception:
+        note_exception(x)
+        raise
     if n_recordings:
         guard_int(x, row, value)
     return value

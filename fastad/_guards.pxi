@@ -132,6 +132,15 @@ cdef int guard_comparison(x, other, int op, bint outcome) except -1:
     return guard(FAD_GUARD_eq if op == Py_EQ else FAD_GUARD_ne, a, b, outcome)
 
 
+cdef int note_exception(x) except -1:
+    """What follows in the program of x may depend on the exception that x now raises."""
+    if n_recordings:
+        x = recorded_part(x)
+        if is_ours(x):
+            (<Program>tape_of(x).program).raised = True
+    return 0
+
+
 cdef int guard_int(x, row, value) except -1:
     """The row of x is the int, as a float."""
     a = recorded_part(x)

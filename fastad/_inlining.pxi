@@ -30,6 +30,7 @@ cdef class InnerRun:
     """A run of a function on Vars of an inner program."""
 
     cdef Program program
+    cdef Program surrounding
     cdef fad_tape *tape     # NULL once it is over
     cdef Recipe recipe
     cdef list lifted        # the arguments, with Vars
@@ -46,7 +47,7 @@ cdef class InnerRun:
             for k in range(len(recipe.argnums))
         ]
         take_apart(args, all_numbers, ANYTHING)
-        surrounding = <Program>tape_of(innermost(all_numbers)).program
+        surrounding = self.surrounding = <Program>tape_of(innermost(all_numbers)).program
         self.program = Program.__new__(Program)
         self.program.places = surrounding.places
         self.program.keeps = surrounding.keeps
@@ -67,6 +68,7 @@ cdef class InnerRun:
 
     cdef void end(self) noexcept:
         if self.tape != NULL:
+            self.surrounding.raised |= self.program.raised
             close_recording(self.tape)
             give_tape(self.tape)
             self.tape = NULL

@@ -83,7 +83,12 @@ def fsum(seq, /):
     """
     seq = list(seq)
     cdef Operands operands = Operands(seq)
-    value = math.fsum(operands.values)
+    try:
+        value = math.fsum(operands.values)
+    except Exception:
+        for x in operands.arguments:
+            note_exception(x)
+        raise
     if not operands.arguments:
         return value
     if operands.nested:

@@ -50,11 +50,20 @@ def record_path(Compiled compiled, Entry entry, list numbers_):
     """A new path for these numbers, or None where the function itself must be called."""
     cdef Scratch scratch = Scratch()
     cdef Py_ssize_t k
+    cdef bint is_sound = False
     scratch.reserve(entry.n)
     for k in range(entry.n):
         scratch.memory[k] = numbers_[k]
     args, kwargs = entry.arguments_of(numbers_)
-    return compiled.record(entry, args, kwargs, scratch)
+    path = compiled.record(entry, args, kwargs, scratch)
+    if path is None:
+        return None
+    failed = compiled.run(entry, path, scratch, &is_sound)
+    if failed == FAD_NO_GUARD and is_sound:
+        compiled.checked(path, compiled.result_of(path, scratch, entry.n), args, kwargs)
+        if (<Path>path).is_doubtful:
+            compiled.confirm(entry, path, scratch)
+    return path if entry.reason is None else None
 
 
 def has_room(Compiled compiled, Entry entry):
@@ -108,23 +117,16 @@ def run_path(
 
 
 def note_uses(Compiled compiled, Entry entry, Path path, Py_ssize_t n, list numbers_):
-    """The path was right at n points, the last of which has these numbers.
-
-    False if it turns out there that the function cannot be replayed after all.
-    """
+    """The path was right at n points, the last of which has these numbers."""
     cdef Scratch scratch = Scratch()
     cdef Py_ssize_t k
-    cdef bint is_sound = False
     compiled.n_hits += n
     path.uses += n
     if path.uses > 1 and path.recording is not None:
         scratch.reserve(entry.n)
         for k in range(entry.n):
             scratch.memory[k] = numbers_[k]
-        args, kwargs = entry.arguments_of(numbers_)
-        compiled.run(entry, path, scratch, &is_sound)
-        result = compiled.result_of(path, scratch, entry.n)
-        compiled.confirmed(entry, path, scratch, args, kwargs, result)
+        compiled.confirm(entry, path, scratch)
     return entry.reason is None
 
 

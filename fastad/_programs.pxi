@@ -70,6 +70,7 @@ cdef class Program:
     cdef list lines        # (file, line) of each instruction, or None
     cdef Places places     # of guards
     cdef bint keeps        # operations that may raise exceptions, dead or not
+    cdef bint raised       # an operation has: what was recorded then may depend on it
     cdef list behind       # inside another program: of each input the number one level out,
     cdef dict captured     # and the inputs for those that it was not given: (tape, id) -> id
 
@@ -484,10 +485,14 @@ cdef object record_instruction(fad_opcode op, asked_by by, tuple operands, fad_t
             floats[k] = primal(operands[k])
         elif not number(operands[k], &floats[k]):
             return not_a_number(op, by, operands[k])
-    value = checked_value(op, by, tuple([floats[k] for k in range(n)]))
+    cdef Program program = <Program>tape.program
+    try:
+        value = checked_value(op, by, tuple([floats[k] for k in range(n)]))
+    except Exception:
+        program.raised = True
+        raise
     for k in range(n):
         ids[k] = id_of(tape, operands[k] if is_ours(operands[k]) else floats[k])
-    cdef Program program = <Program>tape.program
     cdef uint32_t id = fad_program_append(&program.program, op, ids[0], ids[1], ids[2])
     if program.keeps and may_raise(op) and id != FAD_NO_ID:
         check_memory(fad_program_keep(&program.program, id))

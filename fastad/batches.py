@@ -249,10 +249,6 @@ def arrangement(shape):
 # ---- Running --------------------------------------------------------------------------
 
 
-class _NotReplayed(Exception):
-    """The function gives something else on floats."""
-
-
 class Batch:
     """One call of vmap's function."""
 
@@ -286,11 +282,7 @@ class Batch:
         if self.entry is None:
             self.alone.append(everywhere)
         else:
-            try:
-                self.run_paths(everywhere)
-            except _NotReplayed:
-                self.results = Results(self.points.n, float)
-                self.alone = [everywhere]
+            self.run_paths(everywhere)
         self.call_alone()
         return self.results.arranged()
 
@@ -365,8 +357,7 @@ class Batch:
         self.results.kinds[right] = kind
         if len(right):
             last = self.values_at(right.item(len(right) - 1))
-            if not _core.note_uses(self.compiled, self.entry, path, len(right), last):
-                raise _NotReplayed
+            _core.note_uses(self.compiled, self.entry, path, len(right), last)
         return len(right)
 
     def share_out(self, work, points):

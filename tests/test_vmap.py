@@ -341,7 +341,7 @@ def test_an_impure_function_is_caught():
 
 def test_what_floats_would_not_do_is_noticed():
     f = vmap(lambda x: x if isinstance(x, float) else 2.0 * x)
-    with pytest.warns(errors.NotCompiledWarning, match="something else for floats"):
+    with pytest.warns(errors.NotCompiledWarning, match="something else on floats"):
         assert (f(X) == X).all()
     assert (f(X) == X).all()
 
