@@ -50,6 +50,12 @@ from fastad.errors import (
     StaleVarError,
 )
 
+cdef extern from "math.h" nogil:
+    int isless(double, double)
+    int islessequal(double, double)
+    int isgreater(double, double)
+    int isgreaterequal(double, double)
+
 cdef extern from "Python.h":
     ctypedef struct PyThreadState:
         pass
@@ -451,20 +457,33 @@ cdef object compared(double x, other, int op):
     elif is_small_int(other, &y):
         pass
     elif isinstance(other, numbers.Real) or is_numpy_bool(other):
-        return PyObject_RichCompare(x, other, op)  # exact, also for huge ints
+        result = PyObject_RichCompare(x, as_pythons(other), op)  # exact, also for huge ints
+        return bool(result) if is_numpy_bool(result) else result
     else:
         return NotImplemented
+    # Quietly: after a loop over an array, NumPy warns of what < has raised at a nan.
     if op == Py_LT:
-        return x < y
+        return isless(x, y) != 0
     if op == Py_LE:
-        return x <= y
+        return islessequal(x, y) != 0
     if op == Py_EQ:
         return x == y
     if op == Py_NE:
         return x != y
     if op == Py_GT:
-        return x > y
-    return x >= y
+        return isgreater(x, y) != 0
+    return isgreaterequal(x, y) != 0
+
+
+cdef object as_pythons(x):
+    """A NumPy scalar as the number of Python's that it equals, if there is one; else x.
+
+    NumPy itself would round the float beside a float32 to 32 bits before it compares.
+    """
+    numpy = sys.modules.get("numpy")
+    if numpy is None or not isinstance(x, numpy.generic) or isinstance(x, numpy.longdouble):
+        return x  # a longdouble is compared in its own width: nothing is rounded
+    return x.item()
 
 
 cdef inline bint is_small_int(object x, double *value) except -1:

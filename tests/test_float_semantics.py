@@ -135,6 +135,25 @@ def test_an_operator_on_numpy_scalars(f):
     assert not disagreements(f, both_ways_round(NUMPY_SCALARS), on_floats)
 
 
+@named(COMPARISONS)
+def test_a_comparison_with_numpy_scalars(f):
+    """By exact value, and the answer is Python's bool."""
+
+    def exact(x):
+        if isinstance(x, np.integer):
+            return int(x)
+        if isinstance(x, np.longdouble) and np.isfinite(x):
+            return Fraction(*x.as_integer_ratio())
+        return float(x)
+
+    def on_exact(x, y):
+        return f(exact(x), exact(y))
+
+    scalars = [*NUMPY_SCALARS, np.int64(2**53 + 1), np.longdouble("0.1")]
+    assert not disagreements(f, both_ways_round(scalars), on_exact)
+    assert not disagreements(f, [(2.0**53, np.int64(2**53 + 1))], on_exact)
+
+
 @named([operator.neg, operator.pos, abs, bool, operator.not_, operator.truth])
 def test_a_unary_operator(f):
     assert not disagreements(f, [(x,) for x in FLOATS])

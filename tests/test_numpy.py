@@ -240,6 +240,16 @@ def test_comparisons(f):
         assert f(x, Var(1.0)) == f(2.0, 1.0)
 
 
+@pytest.mark.parametrize("f", COMPARISONS, ids=by_name)
+def test_a_comparison_with_nan_is_quiet(f):
+    array = np.array([Var(math.nan), Var(1.0)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert f(array, 2.0)[0] == (f is operator.ne)
+        assert f(2.0, array)[0] == (f is operator.ne)
+        assert f(array, array)[0] == (f is operator.ne)
+
+
 # ---- Arithmetic with arrays and scalars ----------------------------------------------
 
 
