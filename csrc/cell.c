@@ -82,6 +82,7 @@ variable_or_constant(parser *p, const char *name, size_t n)
         {"NAN", NAN},           {"M_LN2", M_LN2},
         {"M_LOG2E", M_LOG2E},   {"M_LOG10E", M_LOG10E},
         {"M_PI", M_PI},         {"M_2_SQRTPI", M_2_SQRTPI},
+        {"RADIAN", RADIAN},     {"DEGREE", DEGREE},
     };
     for (uint32_t k = 0; k < sizeof variables / sizeof *variables; k++)
         if (is_name(name, n, variables[k]))

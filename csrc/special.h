@@ -36,6 +36,8 @@
 #ifndef M_2_SQRTPI
 #define M_2_SQRTPI 1.12837916709551257390
 #endif
+#define RADIAN (180.0 / M_PI) /* in degrees, as CPython computes them */
+#define DEGREE (M_PI / 180.0) /* in radians */
 #ifndef NAN
 #define NAN ((double)(INFINITY - INFINITY))
 #endif

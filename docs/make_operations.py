@@ -36,8 +36,8 @@ Python is the partial of another one.
 
 `math` stands for `fastad.math`. Its `fsum`, `sumprod` and `dist`, its `hypot` of more than
 two numbers, `fastad.norm` and `fastad.logsumexp` take any number of operands and are
-recorded as one operation. `degrees`, `radians`, `frexp`, `modf`, `prod` and `fastad.clip`
-are made of the operations below.
+recorded as one operation. `frexp`, `modf`, `prod` and `fastad.clip` are made of the
+operations below.
 """
 
 DOMAINS = """

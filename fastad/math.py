@@ -22,8 +22,9 @@ from fastad._core import dist, fsum, hypot, sumprod
 
 # Functions of one row of csrc/ops.def.
 _ROWS = (
-    "acos acosh asin asinh atan atan2 atanh cbrt copysign cos cosh erf erfc exp exp2 expm1 "
-    "fabs fma fmod gamma lgamma log log10 log1p log2 pow remainder sin sinh sqrt tan tanh ulp"
+    "acos acosh asin asinh atan atan2 atanh cbrt copysign cos cosh degrees erf erfc exp exp2 "
+    "expm1 fabs fma fmod gamma lgamma log log10 log1p log2 pow radians remainder sin sinh sqrt "
+    "tan tanh ulp"
 ).split()
 
 # What needs nothing of ours: constants, functions about ints, and those that only ask a
@@ -45,16 +46,6 @@ _nextafter = _core.function("nextafter", __name__)
 # is being recorded knows of.
 def _value(x):
     return _core.plain_value(x) if isinstance(x, _ours) else x
-
-
-def degrees(x, /):
-    """The angle x from radians to degrees."""
-    return x * (180.0 / _math.pi) if isinstance(x, _ours) else _math.degrees(x)
-
-
-def radians(x, /):
-    """The angle x from degrees to radians."""
-    return x * (_math.pi / 180.0) if isinstance(x, _ours) else _math.radians(x)
 
 
 def frexp(x, /):

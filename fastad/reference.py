@@ -317,7 +317,6 @@ vars(math).update({name: vars(row)[name] for name in of_floats})
 tests = ["isclose", "isfinite", "isinf", "isnan"]
 vars(math).update({name: on_values(getattr(_math, name)) for name in tests})
 vars(math).update(
-    degrees=lambda x: x * (180.0 / _math.pi),
     dist=dist,
     frexp=lambda x: (row.scale2(x, -exponent(x)), exponent(x)),
     fsum=lambda x: exact_sum(*x),
@@ -325,6 +324,5 @@ vars(math).update(
     ldexp=lambda x, n: row.scale2(x, n),
     log=lambda x, *base: row.log(x) / row.log(*base) if base else row.log(x),
     modf=lambda x: (row.fmod(x, 1.0), row.trunc(x)),
-    radians=lambda x: x * (_math.pi / 180.0),
     sumprod=sumprod,
 )

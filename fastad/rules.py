@@ -23,6 +23,8 @@ CONSTANTS = {
     "M_LOG2E": 1.44269504088896340736,
     "M_LOG10E": 0.43429448190325182765,
     "M_2_SQRTPI": 1.12837916709551257390,
+    "RADIAN": 180.0 / math.pi,
+    "DEGREE": math.pi / 180.0,
 }
 
 _OPERATORS = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div"}

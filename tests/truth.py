@@ -69,6 +69,8 @@ FORMULAS = {
     "exp": exp,
     "cbrt": lambda x: mp.sign(x) * mp.cbrt(abs(x)),
     "erfc": lambda x: mp.erfc(x) if abs(x) < 1e5 else 1 - mp.sign(x),
+    "degrees": mp.degrees,
+    "radians": mp.radians,
     "expm1": lambda x: exp(x) - 1,
     "exp2": lambda x: exp(x * mp.ln2),
     "log2": lambda x: mp.log(x) / mp.ln2,
