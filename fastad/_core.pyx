@@ -572,7 +572,8 @@ NUMPY_METHODS = {
     "log1p": "log1p", "sin": "sin", "cos": "cos", "tan": "tan", "sinh": "sinh",
     "cosh": "cosh", "tanh": "tanh", "hypot": "hypot", "fmod": "fmod",
     "logaddexp": "logaddexp", "copysign": "copysign", "maximum": "maximum",
-    "minimum": "minimum",
+    "minimum": "minimum", "degrees": "degrees", "rad2deg": "degrees", "radians": "radians",
+    "deg2rad": "radians",
 }
 
 
@@ -591,6 +592,7 @@ cdef void set_up() except *:
     slow_path.ternary = slow_ternary
     slow_path.log_to_base = log_to_base
     for name, row in NUMPY_METHODS.items():
+        numpy_name_of.setdefault(<int>opcode_of[row], name)
         encoded = name.encode()
         method_names.append(encoded)
         add_row_method(<void *>Var, opcode_of[row], encoded)

@@ -15,6 +15,7 @@
 
 #include "_dual.h"
 #include "_var.h"
+#include "flags.h"
 #include "op.h"
 #include "special.h"
 
@@ -107,6 +108,15 @@ record_edges(var_object *x, var_object *y, double value, double px, double py)
     return new_var(value, tape, fad_tape_record(tape, x->id, px, y->id, py));
 }
 
+/* Of a flag that only the partial has raised, NumPy would warn after its loop. */
+static inline PyObject *
+quietly(PyObject *result)
+{
+    if (UNLIKELY(fad_flags_raised()))
+        fad_flags_clear();
+    return result;
+}
+
 #define UNARY(name, value_cell, partial_cell, domain, doc)                                 \
     static APART PyObject *dual_##name(PyObject *x_object, asked_by by)                    \
     {                                                                                      \
@@ -145,7 +155,7 @@ record_edges(var_object *x, var_object *y, double value, double px, double py)
     static PyObject *method_##name(PyObject *self, PyObject *none)                         \
     {                                                                                      \
         (void)none;                                                                        \
-        return record_##name(self, BY_METHOD);                                             \
+        return quietly(record_##name(self, BY_METHOD));                                    \
     }
 
 /* Both kinds of operand, with the tests for a kind and what to do with the partials. */
@@ -203,7 +213,7 @@ record_edges(var_object *x, var_object *y, double value, double px, double py)
     }                                                                                      \
     static PyObject *method_##name(PyObject *self, PyObject *other)                        \
     {                                                                                      \
-        return record_##name(self, other, BY_METHOD);                                      \
+        return quietly(record_##name(self, other, BY_METHOD));                             \
     }
 
 #define TERNARY(name, value_cell, px_cell, py_cell, pz_cell, domain, doc)                  \

@@ -6,6 +6,7 @@
 
 cdef dict opcode_of = {}  # row name -> opcode
 cdef list by_operator = [None] * FAD_N_OPS  # opcode -> Python's operator, if it can raise
+cdef dict numpy_name_of = {}  # opcode -> the function of NumPy's, for the rows it has
 cdef list by_function = [None] * FAD_N_OPS  # opcode -> Python's function of math, if it has one
 
 
@@ -46,15 +47,25 @@ cdef double checked_value(fad_opcode op, asked_by by, tuple values) except? -1.0
     c_value = value_of(op, values)
     if isfinite(c_value) or by == BY_RULE:
         return c_value
-    for x in values:
-        if not isfinite(x):
-            return c_value
     if by == BY_METHOD:
-        warnings.warn(numpy_warning(op, c_value), RuntimeWarning, stacklevel=2)
+        warn_as_numpy(op, values, c_value)
+        return c_value
+    if is_inherited(c_value, values):
         return c_value
     if isinf(c_value) and fad_op_rows[<int>op].domain in always_defined:
         raise RangeError(message(op, values, "the result is too large for a float"))
+    if isnan(c_value) and fad_domain_rows[fad_op_rows[<int>op].domain].name == b"ANY":
+        raise DomainError(message(op, values, "infinities cancel, or meet a zero"))
     raise DomainError(message(op, values, remedy(op)))
+
+
+cdef bint is_inherited(double value, tuple values):
+    """Whether a value is nan or infinite because an argument is: what math raises nothing for."""
+    cdef double x
+    for x in values:
+        if isnan(x) or isinf(x) and isinf(value):
+            return True
+    return False
 
 
 cdef double value_of(fad_opcode op, tuple values) except? -1.0:
@@ -93,9 +104,20 @@ cdef object kinder(error, fad_opcode op, tuple values):
     """Python's exception as one of ours, with the value and the remedy."""
     if isinstance(error, ZeroDivisionError):
         return DivisionByZeroError(message(op, values, remedy(op)))
-    if isinstance(error, OverflowError):
+    # A power that turns complex can overflow as such: (-1e-300) ** -2.5.
+    if isinstance(error, OverflowError) and not isnan(value_of(op, values)):
         return RangeError(message(op, values, "the result is too large for a float"))
     return DomainError(message(op, values, remedy(op)))
+
+
+cdef int warn_as_numpy(fad_opcode op, tuple values, double value) except -1:
+    """NumPy itself decides whether, how (numpy.errstate) and in which words."""
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        getattr(numpy, numpy_name_of[<int>op])(*values)
+    elif not is_inherited(value, values):
+        warnings.warn(numpy_warning(op, value), RuntimeWarning, stacklevel=2)
+    return 0
 
 
 cdef str numpy_warning(fad_opcode op, double value):
@@ -103,21 +125,27 @@ cdef str numpy_warning(fad_opcode op, double value):
     what = "invalid value" if isnan(value) else (
         "overflow" if fad_op_rows[<int>op].domain in always_defined else "divide by zero"
     )
-    return f"{what} encountered in {fad_op_rows[<int>op].name.decode()}"
+    return f"{what} encountered in {numpy_name_of[<int>op]}"
 
 
 # ---- The slow paths ------------------------------------------------------------------------
 
 cdef object slow_unary(fad_opcode op, asked_by by, object x):
-    return slow(op, by, (x,))
+    return quiet(slow(op, by, (x,)))
 
 
 cdef object slow_binary(fad_opcode op, asked_by by, object x, object y):
-    return slow(op, by, (x, y))
+    return quiet(slow(op, by, (x, y)))
 
 
 cdef object slow_ternary(fad_opcode op, object x, object y, object z):
-    return slow(op, BY_FUNCTION, (x, y, z))
+    return quiet(slow(op, BY_FUNCTION, (x, y, z)))
+
+
+cdef inline object quiet(result):
+    """Of a flag that only a partial has raised, NumPy would warn after a loop."""
+    fad_flags_clear()
+    return result
 
 
 cdef object slow(fad_opcode op, asked_by by, tuple operands):

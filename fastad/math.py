@@ -67,7 +67,8 @@ def modf(x, /):
     """The fractional and the integral part of x, both with its sign."""
     if not isinstance(x, _ours):
         return _math.modf(x)
-    return fmod(x, 1.0), x.trunc()
+    fraction = copysign(0.0, x) if isinf(x) else fmod(x, 1.0)
+    return fraction, x.trunc()
 
 
 def ldexp(x, i, /):

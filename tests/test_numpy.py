@@ -12,7 +12,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from outcomes import FLOATS, agrees, bits, is_same_float
+from outcomes import FLOATS, agrees, bits, is_same_float, outcome
 
 import fastad
 from fastad import Var, asarray, errors, grad, value_and_grad
@@ -31,6 +31,8 @@ UNARY = {
     "conjugate": lambda x: x,
     "cos": math.cos,
     "cosh": math.cosh,
+    "deg2rad": math.radians,
+    "degrees": math.degrees,
     "exp": math.exp,
     "exp2": fastad.math.exp2,
     "expm1": math.expm1,
@@ -41,6 +43,8 @@ UNARY = {
     "log1p": math.log1p,
     "log2": math.log2,
     "negative": operator.neg,
+    "rad2deg": math.degrees,
+    "radians": math.radians,
     "rint": lambda x: float(np.rint(x)),
     "sign": lambda x: float(np.sign(x)),
     "sin": math.sin,
@@ -63,8 +67,8 @@ BINARY = {
 # What the universal functions themselves call on a Var: these methods, or an operator.
 UFUNCS_BY_METHOD = str.split(
     """
-    arccos arccosh arcsin arcsinh arctan arctanh cbrt conjugate cos cosh
-    exp exp2 expm1 fabs log log10 log1p log2 rint sin sinh sqrt tan tanh
+    arccos arccosh arcsin arcsinh arctan arctanh cbrt conjugate cos cosh deg2rad degrees
+    exp exp2 expm1 fabs log log10 log1p log2 rad2deg radians rint sin sinh sqrt tan tanh
     """
 )
 UFUNCS_BY_OPERATOR = {
@@ -160,6 +164,53 @@ def test_the_derivatives_of_methods_are_those_of_the_functions():
         if ours is not None:
             x = 1.25 if name == "arccosh" else 0.25
             assert grad(lambda v, name=name: getattr(v, name)())(x) == grad(ours)(x)
+
+
+def warned(f, *args):
+    """The messages of the warnings, or the exception that stands for one."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            f(*args)
+        except FloatingPointError as error:
+            return [error.args]
+    return [w.message.args for w in caught]
+
+
+def by_its_other_name(ufunc):
+    return {np.rad2deg: np.degrees, np.deg2rad: np.radians}.get(ufunc, ufunc)
+
+
+@pytest.mark.parametrize("handling", ["warn", "raise", "ignore"])
+@pytest.mark.parametrize("name", UFUNCS_BY_METHOD)
+def test_a_warning_is_numpy_s(name, handling):
+    """Once, in NumPy's words, and as numpy.errstate has it."""
+    ufunc = getattr(np, name)
+    with np.errstate(all=handling, under="ignore"):
+        for x in FLOATS:
+            expected = warned(by_its_other_name(ufunc), np.float64(x))
+            assert warned(ufunc, Var(x)) == expected, x
+            assert warned(ufunc, np.array([Var(x)])) == expected, x
+            assert warned(getattr(Var(x), name)) == expected, x
+
+
+@pytest.mark.parametrize("name", BINARY_UFUNCS_BY_OPERATOR)
+def test_an_operator_on_an_array_is_quiet(name):
+    """It warns of nothing: where there is no number, it raises."""
+    f = BINARY_UFUNCS_BY_OPERATOR[name]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        for x, y in product(FLOATS, FLOATS):
+            if isinstance(outcome(f, Var(x), Var(y)), Var):
+                getattr(np, name)(np.array([Var(x)]), np.array([Var(y)]))
+
+
+def test_a_warning_points_at_the_line_of_the_call():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        np.log(Var(-1.0))
+        Var(-1.0).log()
+    assert [w.filename for w in caught] == [__file__] * 2
 
 
 # ---- Universal functions -------------------------------------------------------------
