@@ -116,7 +116,7 @@ cdef int warn_as_numpy(fad_opcode op, tuple values, double value) except -1:
     if numpy is not None:
         getattr(numpy, numpy_name_of[<int>op])(*values)
     elif not is_inherited(value, values):
-        warnings.warn(numpy_warning(op, value), RuntimeWarning, stacklevel=2)
+        warnings.warn(numpy_warning(op, value), RuntimeWarning, stacklevel=users_stacklevel())
     return 0
 
 

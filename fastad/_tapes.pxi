@@ -197,9 +197,22 @@ cdef int warn_of_absorption() except -1:
         "an infinite or undefined partial met an exactly zero factor and was taken as 0: at a "
         "point where an operation is not smooth, such as sqrt at 0, check the derivative",
         NonSmoothWarning,
-        stacklevel=2,
+        stacklevel=users_stacklevel(),
     )
     return 0
+
+
+cdef str this_folder = os.path.dirname(__file__) + os.sep
+
+
+cdef int users_stacklevel() except -1:
+    """The stacklevel of a warning that points at the user's line: the first outside fastad."""
+    cdef int level = 1
+    frame = sys._getframe()  # Cython's functions have none
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(this_folder):
+        frame = frame.f_back
+        level += 1
+    return level
 
 
 cdef bint an_input_is_nan(fad_tape *tape) noexcept:

@@ -301,6 +301,42 @@ def test_an_undefined_derivative_is_nan(f, point, expected):
         gradient(f, point, on_nan="raise")
 
 
+def length(x):
+    return m.sqrt(x * x)
+
+
+def lengths(x):
+    return [m.sqrt(x * x), x]
+
+
+WARNERS = {
+    "backward": lambda: length(Var(0.0)).backward(),
+    "grad": lambda: grad(length)(0.0),
+    "value_and_grad": lambda: fastad.value_and_grad(length)(0.0),
+    "grad of grad": lambda: grad(grad(length))(0.0),
+    "vjp": lambda: fastad.vjp(length, 0.0)[1](1.0),
+    "jvp": lambda: fastad.jvp(length, (0.0,), (1.0,)),
+    "derivative": lambda: fastad.derivative(length)(0.0),
+    "jacrev": lambda: fastad.jacrev(length)(0.0),
+    "jacfwd": lambda: fastad.jacfwd(lengths)(0.0),
+    "jacobian": lambda: fastad.jacobian(lengths)(0.0),
+    "hvp": lambda: fastad.hvp(length)(0.0, 1.0),
+    "compile": lambda: fastad.compile(grad(length))(0.0),
+}
+
+
+@pytest.mark.parametrize("name", WARNERS)
+def test_the_warning_points_at_the_user_s_line(name):
+    call = WARNERS[name]
+    with pytest.warns(errors.NonSmoothWarning) as caught:
+        call()
+    lines = {call.__code__.co_firstlineno}
+    if name in ("jvp", "derivative", "jacfwd"):  # forward mode: the operation itself
+        lines |= {f.__code__.co_firstlineno + 1 for f in (length, lengths)}
+    assert {w.filename for w in caught} == {__file__}
+    assert {w.lineno for w in caught} <= lines
+
+
 def test_on_nan_raise_leaves_the_gradients_as_they_were():
     x, y = Var(0.0), Var(2.0)
     (3 * x + y * y).backward()
