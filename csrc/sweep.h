@@ -2,8 +2,9 @@
  * The sweeps over a tape, multiplying and accumulating: backward from one node or several
  * down to the inputs, with adjoints, and forward from the inputs up, with tangents.
  *
- * A backward sweep on the tape's own adjoints leaves the adjoints of the inputs in tape->adjoints and all others at 0; who reads
- * an input's adjoint sets it back to 0.  It needs fad_tape_reserve_adjoints beforehand.
+ * A backward sweep on the tape's own adjoints leaves the adjoints of the inputs in
+ * tape->adjoints and all others at 0; who reads an input's adjoint sets it back to 0.  It needs
+ * fad_tape_reserve_adjoints beforehand.
  */
 #ifndef FAD_SWEEP_H
 #define FAD_SWEEP_H
@@ -26,19 +27,26 @@ fad_absorbing_product(double adjoint, double partial, uint64_t *n_absorbed)
 /* The hot loop: plain IEEE arithmetic, so 0 * inf is nan. */
 void fad_sweep_backward(fad_tape *tape, uint32_t from, double seed);
 
+/*
+ * The same on a tape that holds much else.  What is older than all that from depends on costs
+ * nothing, and what lies in between little.  Notes the inputs that it reaches, with adjoints
+ * that are not 0, for fad_tape_reached_inputs.
+ */
+void fad_sweep_backward_in_a_crowd(fad_tape *tape, uint32_t from, double seed);
+
 /* The same from the seeds, one or several, that are in the adjoints up to that of from. */
 void fad_sweep_backward_from_seeds(fad_tape *tape, uint32_t from);
 
 /*
  * The same where a partial or an adjoint is not finite: an exact zero absorbs it.  reached
  * holds a zero byte for each node up to from; on return it is 1 where from depends on the node.
- * Returns how many products a zero absorbed.
+ * Notes the inputs that it reaches.  Returns how many products a zero absorbed.
  */
 uint64_t fad_sweep_backward_carefully(fad_tape *tape, uint32_t from, double seed,
                                       unsigned char *reached);
 
-/* Sets reached (as above) without touching an adjoint. */
-void fad_sweep_reach(const fad_tape *tape, uint32_t from, unsigned char *reached);
+/* Sets reached, and notes inputs, as above, without touching an adjoint. */
+void fad_sweep_reach(fad_tape *tape, uint32_t from, unsigned char *reached);
 
 /*
  * Sweeps in several directions at once, on memory of the caller's: a row of n numbers for

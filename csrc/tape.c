@@ -132,7 +132,8 @@ fad_tape_reserve_adjoints(fad_tape *tape)
 {
     if (tape->n_adjoints >= tape->n_nodes)
         return 0;
-    double *adjoints = fad_memory_zeroed((size_t)tape->capacity * sizeof *adjoints);
+    double *adjoints =
+        fad_memory_zeroed((size_t)tape->capacity * (sizeof *adjoints + sizeof(uint32_t)));
     if (adjoints == NULL)
         return -1;
     fad_memory_free(tape->adjoints);
@@ -145,7 +146,7 @@ size_t
 fad_tape_bytes(const fad_tape *tape)
 {
     return (size_t)tape->capacity * sizeof(fad_node) +
-           (size_t)tape->n_adjoints * sizeof(double);
+           (size_t)tape->n_adjoints * (sizeof(double) + sizeof(uint32_t));
 }
 
 void

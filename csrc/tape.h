@@ -46,7 +46,8 @@ typedef struct fad_tape {
     uint32_t epoch;       /* an id that was made in another epoch is stale */
     uint32_t capacity;    /* of nodes; limit <= capacity */
     double *adjoints;
-    uint32_t n_adjoints;  /* capacity of adjoints */
+    uint32_t n_adjoints;  /* capacity of adjoints, and of the ids behind them: see below */
+    uint32_t n_reached;   /* inputs that the last sweep has noted */
     uint32_t n_pinned;    /* nodes [0, n_pinned) outlive every collection, in place */
     uint32_t last_input;  /* head of the chain of inputs, or FAD_NO_NODE */
     uint32_t n_odd;       /* nodes with a partial that is not finite, at least */
@@ -89,6 +90,13 @@ int fad_tape_renew_limit(fad_tape *tape, uint32_t n_more, uint64_t n_holders);
 
 /* Make room for the adjoints of all nodes.  0, or -1 as above. */
 int fad_tape_reserve_adjoints(fad_tape *tape);
+
+/* The inputs that the last sweep has noted, n_reached ids, from the last one down. */
+static inline uint32_t *
+fad_tape_reached_inputs(const fad_tape *tape)
+{
+    return (uint32_t *)(tape->adjoints + tape->n_adjoints);
+}
 
 /* Bytes that the arena and its adjoints have reserved. */
 size_t fad_tape_bytes(const fad_tape *tape);

@@ -41,12 +41,14 @@ cdef extern from "tape.h" nogil:
         void *outer
         void *program
         double *adjoints
+        uint32_t n_reached
         uint64_t waste, n_collections
         fad_tape *next
     uint32_t FAD_NO_NODE
     fad_tape *fad_tape_take()
     void fad_tape_give(fad_tape *)
     int fad_tape_reserve_adjoints(fad_tape *)
+    uint32_t *fad_tape_reached_inputs(const fad_tape *)
     size_t fad_tape_bytes(const fad_tape *)
     void fad_tape_set_busy(fad_tape *)
     void fad_tape_end_busy(fad_tape *)
@@ -56,9 +58,10 @@ cdef extern from "tape.h" nogil:
 
 cdef extern from "sweep.h" nogil:
     void fad_sweep_backward(fad_tape *, uint32_t, double)
+    void fad_sweep_backward_in_a_crowd(fad_tape *, uint32_t, double)
     uint64_t fad_sweep_backward_carefully(fad_tape *, uint32_t, double, unsigned char *)
     double fad_absorbing_product(double, double, uint64_t *)
-    void fad_sweep_reach(const fad_tape *, uint32_t, unsigned char *)
+    void fad_sweep_reach(fad_tape *, uint32_t, unsigned char *)
 
     void fad_sweep_forward_many(const fad_tape *, uint32_t, uint32_t, double *, int)
     void fad_sweep_backward_many(const fad_tape *, uint32_t, uint32_t, double *, int)

@@ -150,17 +150,24 @@ cdef int sweep(fad_tape *tape, uint32_t start, double seed, bint raises) except 
         )
     if tape.n_odd == 0:
         if start < LONG_SWEEP:
-            fad_sweep_backward(tape, start, seed)
+            sweep_plainly(tape, start, seed)
         else:
             fad_tape_set_busy(tape)
             with nogil:
-                fad_sweep_backward(tape, start, seed)
+                sweep_plainly(tape, start, seed)
             fad_tape_end_busy(tape)
         if not an_input_is_nan(tape):
             return 0
         clear_inputs(tape)
     sweep_carefully(tape, start, seed, raises)
     return 0
+
+
+cdef inline void sweep_plainly(fad_tape *tape, uint32_t start, double seed) noexcept nogil:
+    if tape.n_pinned:  # a verb's tape
+        fad_sweep_backward(tape, start, seed)
+    else:
+        fad_sweep_backward_in_a_crowd(tape, start, seed)
 
 
 cdef int sweep_carefully(fad_tape *tape, uint32_t start, double seed, bint raises) except -1:
@@ -216,16 +223,16 @@ cdef int users_stacklevel() except -1:
 
 
 cdef bint an_input_is_nan(fad_tape *tape) noexcept:
-    cdef uint32_t id = tape.last_input
-    if tape.n_pinned:  # a verb's tape: its inputs are the pinned nodes
-        for id in range(tape.n_pinned):
-            if isnan(tape.adjoints[id]):
+    cdef uint32_t *ids = fad_tape_reached_inputs(tape)
+    cdef uint32_t k
+    if tape.n_pinned:  # a verb's inputs
+        for k in range(tape.n_pinned):
+            if isnan(tape.adjoints[k]):
                 return True
         return False
-    while id != FAD_NO_NODE:
-        if isnan(tape.adjoints[id]):
+    for k in range(tape.n_reached):
+        if isnan(tape.adjoints[ids[k]]):
             return True
-        id = next_input(tape, id)
     return False
 
 
@@ -245,36 +252,41 @@ cdef int backward(
     fad_tape *tape, uint32_t start, double seed, bint accumulate, bint raises
 ) except -1:
     """Sweep, then move the adjoints of the inputs into their gradients."""
-    cdef uint32_t id
-    cdef bint has_zero = False
-    cdef unsigned char *reached = NULL
+    cdef unsigned char *reached
+    cdef uint32_t *ids
+    cdef uint32_t k
     cdef fad_node *node
     sweep(tape, start, seed, raises)
 
     # An adjoint of 0 may mean "not reached", which leaves a gradient alone, or "reached,
     # and the derivative is 0"; only a walk over the edges tells them apart.
-    id = tape.last_input
-    while id != FAD_NO_NODE:
-        has_zero |= id <= start and tape.adjoints[id] == 0.0
-        id = next_input(tape, id)
-    if has_zero:
+    if has_more_inputs(tape, start):
         reached = <unsigned char *>fad_memory_zeroed(<size_t>start + 1)
         if reached == NULL:
             clear_inputs(tape)
             raise OutOfMemoryError("no memory for a sweep: the gradients are as they were")
         fad_sweep_reach(tape, start, reached)
+        fad_memory_free(reached)
 
-    id = tape.last_input
-    while id != FAD_NO_NODE:
-        node = &tape.nodes[id]
-        if tape.adjoints[id] != 0.0 or (has_zero and id <= start and reached[id]):
-            node.pa = node.pa + tape.adjoints[id] if accumulate else tape.adjoints[id]
-            node.pb = 1.0
-            tape.adjoints[id] = 0.0
-        id = next_input(tape, id)
-    fad_memory_free(reached)
+    ids = fad_tape_reached_inputs(tape)
+    for k in range(tape.n_reached):
+        node = &tape.nodes[ids[k]]
+        node.pa = node.pa + tape.adjoints[ids[k]] if accumulate else tape.adjoints[ids[k]]
+        node.pb = 1.0
+        tape.adjoints[ids[k]] = 0.0
     collect_if_wasteful(tape)
     return 0
+
+
+cdef bint has_more_inputs(fad_tape *tape, uint32_t start) noexcept:
+    """Whether there are other inputs up to start than the reached ones."""
+    cdef uint32_t id = tape.last_input, n = 0
+    while id != FAD_NO_NODE:
+        n += id <= start
+        if n > tape.n_reached:
+            return True
+        id = next_input(tape, id)
+    return False
 
 
 # ---- Tape -------------------------------------------------------------------------------

@@ -320,7 +320,6 @@ WARNERS = {
     "jacrev": lambda: fastad.jacrev(length)(0.0),
     "jacfwd": lambda: fastad.jacfwd(lengths)(0.0),
     "jacobian": lambda: fastad.jacobian(lengths)(0.0),
-    "hvp": lambda: fastad.hvp(length)(0.0, 1.0),
     "compile": lambda: fastad.compile(grad(length))(0.0),
 }
 

@@ -344,6 +344,28 @@ def test_options_of_backward_that_do_not_exist():
     assert x.grad is None
 
 
+def test_backward_among_a_crowd_of_others():
+    """Inputs and results that have nothing to do with it: before, between and after."""
+
+    def crowd():
+        return [v * w for v in map(Var, range(50)) for w in (v, 2.0)]
+
+    others = [crowd()]
+    x, y, z = Var(2.0), Var(3.0), Var(4.0)
+    others.append(crowd())
+    product = x * y + 0.0 * z
+    others.append(crowd())
+    result = product * product
+    late = Var(5.0)
+    others.append(crowd())
+    result.backward()
+    assert gradients(x, y, z, late) == [36.0, 24.0, 0.0, None]
+    product.backward(accumulate=True)
+    assert gradients(x, y, z, late) == [39.0, 26.0, 0.0, None]
+    others[2][-1].backward()
+    assert gradients(x, y, z, late) == [39.0, 26.0, 0.0, None]
+
+
 def test_zero_times_infinity_is_reported_once_or_raised():
     x, y = Var(0.0), Var(3.0)
     result = fastad.math.sqrt(x) * 0.0 + y

@@ -464,6 +464,42 @@ a_careful_sweep_equals_the_plain_one(void)
     }
 }
 
+/* Inputs and nodes that the result does not depend on, before, between and behind. */
+static void
+a_sweep_in_a_crowd_equals_the_plain_one(void)
+{
+    enum { N_NODES = 3000 };
+    for (int round = 0; round < 50; round++) {
+        fad_tape *tape = fad_tape_take();
+        unsigned char reached[N_NODES] = {0};
+        double adjoints[N_NODES];
+        uint32_t from = 0, window = 1 + random_below(200), n_seen = 0;
+        (void)input(tape);
+        while (tape->n_nodes < N_NODES)
+            if (random_below(5) == 0)
+                (void)input(tape);
+            else /* of the newest nodes, or of the very first ones */
+                from = binary(tape, tape->n_nodes - 1 - random_below(
+                                  window < tape->n_nodes ? window : tape->n_nodes),
+                              random_partial(), random_below(1 + tape->n_nodes / 500),
+                              random_partial());
+        CHECK(fad_tape_reserve_adjoints(tape) == 0);
+        fad_sweep_backward(tape, from, 1.0);
+        memcpy(adjoints, tape->adjoints, sizeof adjoints);
+        memset(tape->adjoints, 0, sizeof adjoints);
+        fad_sweep_backward_in_a_crowd(tape, from, 1.0);
+        CHECK(memcmp(adjoints, tape->adjoints, sizeof adjoints) == 0);
+        for (uint32_t id = N_NODES; id-- > 0;)
+            if (adjoints[id] != 0.0)
+                CHECK(fad_tape_reached_inputs(tape)[n_seen++] == id);
+        CHECK(tape->n_reached == n_seen && n_seen > 0);
+        memset(tape->adjoints, 0, sizeof adjoints);
+        fad_sweep_reach(tape, from, reached);
+        CHECK(tape->n_reached >= n_seen && is_sound(tape));
+        fad_tape_give(tape);
+    }
+}
+
 static void
 reach_knows_a_zero_from_a_stranger(void)
 {
@@ -472,7 +508,9 @@ reach_knows_a_zero_from_a_stranger(void)
     uint32_t nothing = unary(tape, x, 0.0);
     uint32_t sum = binary(tape, nothing, 1.0, y, 1.0);
     unsigned char reached[5] = {0};
+    CHECK(fad_tape_reserve_adjoints(tape) == 0);
     fad_sweep_reach(tape, sum, reached);
+    CHECK(tape->n_reached == 2 && fad_tape_reached_inputs(tape)[0] == y);
     CHECK(reached[x] && reached[y] && !reached[z] && reached[nothing] && reached[sum]);
     fad_tape_give(tape);
 }
@@ -839,6 +877,7 @@ static const struct {
     TEST(an_infinite_adjoint_leaves_no_nan_behind),
     TEST(zero_absorbs_in_a_careful_sweep),
     TEST(a_careful_sweep_equals_the_plain_one),
+    TEST(a_sweep_in_a_crowd_equals_the_plain_one),
     TEST(reach_knows_a_zero_from_a_stranger),
     TEST(collecting_nothing_or_everything),
     TEST(few_survivors_keep_their_arguments),
