@@ -91,12 +91,9 @@ cdef str text_of_place(place):
 cdef object place_of_caller():
     """(file, line) of the user's code that is running now, or None."""
     frame = sys._getframe()
-    while frame is not None and frame.f_code.co_filename.startswith(HERE):
+    while frame is not None and not is_of_user(frame.f_code.co_filename):
         frame = frame.f_back
     return None if frame is None else (frame.f_code.co_filename, frame.f_lineno)
-
-
-cdef str HERE = __file__[:max(__file__.rfind("/"), __file__.rfind("\\")) + 1]
 
 
 cdef object recorded_part(x):

@@ -2,6 +2,21 @@
 # tapes, and results or partials that are not finite, where CPython might raise.
 
 
+# ---- Whose code it is ----------------------------------------------------------------------
+
+cdef dict known_files = {}  # file -> whether it is of the user
+
+
+def is_of_user(str file):
+    """Whether a source file is neither of fastad nor of NumPy, through which calls may go."""
+    if file not in known_files:
+        of_numpy = getattr(sys.modules.get("numpy"), "__file__", None)
+        folders = [os.path.dirname(path) for path in (__file__, of_numpy) if path]
+        ours = tuple([os.path.join(folder, "") for folder in folders])
+        known_files[file] = not file.startswith(("fastad/", *ours))  # the first: Cython's
+    return known_files[file]
+
+
 # ---- What Python itself computes ----------------------------------------------------------
 
 cdef dict opcode_of = {}  # row name -> opcode

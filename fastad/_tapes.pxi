@@ -209,14 +209,11 @@ cdef int warn_of_absorption() except -1:
     return 0
 
 
-cdef str this_folder = os.path.dirname(__file__) + os.sep
-
-
 cdef int users_stacklevel() except -1:
-    """The stacklevel of a warning that points at the user's line: the first outside fastad."""
+    """The stacklevel of a warning that points at the user's line."""
     cdef int level = 1
     frame = sys._getframe()  # Cython's functions have none
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(this_folder):
+    while frame.f_back is not None and not is_of_user(frame.f_code.co_filename):
         frame = frame.f_back
         level += 1
     return level

@@ -3,8 +3,6 @@
 import dataclasses
 import linecache
 import math
-import os
-from pathlib import Path
 
 from fastad import _core
 from fastad.errors import ArgumentError, FastadError
@@ -109,10 +107,9 @@ def explain(f, *args):
 def _raised(error):
     """The user's line that an exception came from."""
     trace, place = error.__traceback__, None
-    here = str(Path(__file__).parent) + os.sep
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
-        if not file.startswith(here) and not file.startswith("fastad/"):
+        if _core.is_of_user(file):
             place = file, trace.tb_lineno
         trace = trace.tb_next
     return f"{type(error).__name__}: {error}{_at(place)}"

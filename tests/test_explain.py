@@ -178,6 +178,15 @@ def test_lines():
     assert ": z = math.sqrt(y)\n" in findings[0]
 
 
+def of_numpys_functions(x):
+    v = numpy.array([x, x])
+    return numpy.linalg.norm(v)
+
+
+def test_an_operation_inside_numpy_is_of_the_user_s_line():
+    assert places(of_numpys_functions, 0.0) == [2]
+
+
 def helper(x):
     return math.log(x)
 
@@ -195,6 +204,11 @@ def loses(x):
     return float(x)
 
 
+def divides_inside_numpy(x):
+    v = numpy.array([x, x])
+    return numpy.linalg.norm(v / numpy.mean(v - v))
+
+
 def gives_a_range_error(x):
     return math.exp(
         1000 * x,
@@ -207,6 +221,7 @@ def gives_a_range_error(x):
         (calls_helper, 1.0, "DomainError: log(0.0)", helper),
         (divides, 0.0, "DivisionByZeroError: 1.0 / 0.0", divides),
         (loses, 1.0, "LostDerivativeError: float()", loses),
+        (divides_inside_numpy, 1.0, "DivisionByZeroError", divides_inside_numpy),
         (gives_a_range_error, 1.0, "RangeError: exp(1000.0)", gives_a_range_error),
     ],
 )
