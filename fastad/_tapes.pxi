@@ -310,7 +310,9 @@ cdef class Tape:
 
     cdef fad_tape *tape
 
-    def __cinit__(self):
+    def __cinit__(self, *args, **keywords):
+        if args or keywords:
+            raise ArgumentError("Tape() takes no arguments: Tape().var(2.0) makes an input")
         self.tape = take_tape()
 
     def __dealloc__(self):

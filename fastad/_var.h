@@ -163,6 +163,34 @@ var_alloc(PyTypeObject *type, Py_ssize_t n_items)
     return self;
 }
 
+/* Cython's, both ways to call a class; their messages about arguments name its __cinit__. */
+static newfunc cython_new;
+static vectorcallfunc cython_vectorcall;
+
+static COLD PyObject *
+wrong_arguments_of_var(void)
+{
+    PyErr_SetString(PyExc_TypeError, "Var() takes exactly one argument, by position: the "
+                                     "value of an input, as in Var(2.0)");
+    return NULL;
+}
+
+static PyObject *
+var_new(PyTypeObject *type, PyObject *args, PyObject *names)
+{
+    if (PyTuple_GET_SIZE(args) != 1 || (names != NULL && PyDict_Size(names)))
+        return wrong_arguments_of_var();
+    return cython_new(type, args, NULL);
+}
+
+static PyObject *
+var_vectorcall(PyObject *type, PyObject *const *args, size_t n_args, PyObject *names)
+{
+    if (PyVectorcall_NARGS(n_args) != 1 || (names != NULL && PyTuple_GET_SIZE(names)))
+        return wrong_arguments_of_var();
+    return cython_vectorcall(type, args, n_args, NULL);
+}
+
 static int
 install_var_type(PyTypeObject *type)
 {
@@ -174,6 +202,11 @@ install_var_type(PyTypeObject *type)
     var_type = type;
     type->tp_name = "fastad.Var"; /* where users find it */
     type->tp_alloc = var_alloc;
+    cython_new = type->tp_new;
+    cython_vectorcall = type->tp_vectorcall;
+    type->tp_new = var_new;
+    if (cython_vectorcall != NULL)
+        type->tp_vectorcall = var_vectorcall;
     type->tp_dealloc = var_dealloc;
     return 0;
 }

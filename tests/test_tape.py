@@ -48,6 +48,12 @@ def test_statistics():
     assert (t.stats["nodes"], t.stats["peak"], t.stats["collections"]) == (0, 0, 0)
 
 
+@pytest.mark.parametrize(("args", "kwargs"), [((3,), {}), ((), {"size": 3})])
+def test_a_tape_takes_no_arguments(args, kwargs):
+    with pytest.raises(errors.ArgumentError, match="takes no arguments"):
+        Tape(*args, **kwargs)
+
+
 def test_a_closed_tape():
     t = Tape()
     t.close()

@@ -83,8 +83,10 @@ def test_an_input_must_fit_into_a_float():
     ("args", "kwargs"), [((), {}), ((1.0, 2.0), {}), ((), {"value": 1.0})]
 )
 def test_an_input_takes_one_positional_argument(args, kwargs):
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match=r"Var\(\) takes exactly one argument"):
         Var(*args, **kwargs)
+    with pytest.raises(TypeError, match=r"Var\(\) takes exactly one argument"):
+        Var.__new__(Var, *args, **kwargs)
 
 
 # ---- What a Var is not --------------------------------------------------------------
