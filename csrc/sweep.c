@@ -50,8 +50,11 @@ sweep(fad_tape *tape, uint32_t from, int is_crowded)
         double adjoint = adjoints[id];
         if (adjoint == 0.0) {
             n_skipped++;
-            if (is_crowded)
-                id = skip_zeros(adjoints, id, lowest);
+            if (is_crowded) {
+                uint32_t next = skip_zeros(adjoints, id, lowest);
+                n_skipped += (id - next) / 8; /* which takes as long as one node */
+                id = next;
+            }
             continue;
         }
         const fad_node *node = &nodes[id];
