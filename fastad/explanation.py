@@ -6,6 +6,7 @@ import math
 
 from fastad import _core
 from fastad.errors import ArgumentError, FastadError
+from fastad.runs import Run, is_operation
 
 __all__ = ["Explanation", "explain"]
 
@@ -139,50 +140,22 @@ def _names(args):
     return names
 
 
-class _Run:
-    """A program run forward and backward by plain arithmetic, with everything kept."""
+class _Run(Run):
+    """A run that is looked through for causes."""
 
     def __init__(self, program, values):
-        self.instructions = program.instructions()
-        self.output = program.outputs[0]
-        self.values = values
-        self.partials = [self._partials(*row[:2]) for row in self.instructions]
-        self.adjoints = self._adjoints()
-
-    def _partials(self, name, arguments):
-        if not _is_operation(name):
-            return ()
-        return _core.row_partials(name, *(self.values[k] for k in arguments))
-
-    def _adjoints(self):
-        """The derivatives of the result to each node; None where it does not depend on it."""
-        adjoints = [None] * len(self.instructions)
-        adjoints[self.output] = 1.0
-        for node in range(self.output, -1, -1):
-            if adjoints[node] is None:
-                continue
-            for argument, partial in self.edges(node):
-                product = adjoints[node] * partial
-                before = adjoints[argument]
-                adjoints[argument] = product if before is None else before + product
-        return adjoints
-
-    def edges(self, node):
-        """The arguments of a node with their partials."""
-        name, arguments, _ = self.instructions[node]
-        if not _is_operation(name):
-            return []
-        return list(zip(arguments, self.partials[node], strict=True))
+        super().__init__(program, values)
+        self.output = self.outputs[0]
+        self.to_output = self.adjoints(self.output)
 
     def explanation(self, names):
-        inputs = [k for k, row in enumerate(self.instructions) if row[0] == "input"]
         gradient = [
-            0.0 if self.adjoints[k] is None else self.adjoints[k] for k in inputs
+            0.0 if self.to_output[k] is None else self.to_output[k] for k in self.inputs
         ]
         findings = []
         if not math.isfinite(self.values[self.output]):
             findings.append(self.of_value())
-        for node, name, derivative in zip(inputs, names, gradient, strict=True):
+        for node, name, derivative in zip(self.inputs, names, gradient, strict=True):
             if derivative == 0.0:
                 findings.append(f"derivative to {name} is 0: {self.of_zero(node)}")
             elif not math.isfinite(derivative):
@@ -223,7 +196,7 @@ class _Run:
 
     def of_zero(self, start):
         """Why nothing of an input reaches the result."""
-        if self.adjoints[start] is None:
+        if self.to_output[start] is None:
             return (
                 "the result does not depend on it; a comparison, int(), round() or .value may "
                 "have cut it off (strict=True raises an error there)"
@@ -241,10 +214,10 @@ class _Run:
         """The nodes on the ways from an input to the result, with the input."""
         depends = {start}
         for node in range(start + 1, self.output + 1):
-            if self.adjoints[node] is not None and any(
+            if self.to_output[node] is not None and any(
                 k in depends
                 for k in self.instructions[node][1][:3]
-                if _is_operation(self.instructions[node][0])
+                if is_operation(self.instructions[node][0])
             ):
                 depends.add(node)
         return depends
@@ -256,11 +229,6 @@ class _Run:
 
     def at(self, node):
         return _at(self.instructions[node][2])
-
-
-def _is_operation(name):
-    """Whether it is neither an input nor a constant nor a guard."""
-    return name not in ("input", "constant") and not name.startswith("guard")
 
 
 def _at(place):
