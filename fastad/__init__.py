@@ -1,5 +1,7 @@
 """fastad differentiates ordinary Python: exact derivatives of scalar code, on a C tape."""
 
+from typing import TYPE_CHECKING
+
 from fastad import errors, functions, math
 from fastad._core import Dual, Program, Tape, Var, stop_gradient
 from fastad.arrays import asarray
@@ -12,6 +14,9 @@ from fastad.jacobians import cost_table, hessian, hvp, jacfwd, jacobian, jacrev
 from fastad.sparse import sparse_hessian, sparse_jacobian, sparsity
 from fastad.testing import check_grad
 from fastad.vectorising import vmap
+
+if TYPE_CHECKING:
+    from fastad.pictures import show
 
 __all__ = [
     "Dual",
@@ -35,6 +40,7 @@ __all__ = [
     "jacrev",
     "jvp",
     "math",
+    "show",
     "sparse_hessian",
     "sparse_jacobian",
     "sparsity",
@@ -46,3 +52,13 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    """Import `show` when it is asked for: those who draw nothing do not pay for it."""
+    if name == "show":
+        from fastad.pictures import show
+
+        globals()["show"] = show
+        return show
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

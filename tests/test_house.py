@@ -27,7 +27,7 @@ C_LIBRARY = {
 # What a module of the package imports as it is itself imported.
 ALWAYS_THERE = sys.stdlib_module_names | {"numpy"}
 # What a function of the package may import when it is called.
-AT_NEED = ALWAYS_THERE | {"scipy", "tqdm"}
+AT_NEED = ALWAYS_THERE | {"scipy", "tqdm", "py_mini_racer"}
 
 pytestmark = pytest.mark.skipif(
     not (CSRC.is_dir() and (ROOT / "setup.py").is_file()),
