@@ -1,4 +1,4 @@
-"""The command line: ``python -m fastad demo``, ``python -m fastad grad``.
+"""The command line: ``python -m fastad demo``, ``grad`` and ``show``.
 
 Only the arguments, the printing and the exit status live here; the work is done by
 `fastad.demo` and `fastad.script`.
@@ -11,19 +11,20 @@ import os
 import platform
 import sys
 import traceback
+import webbrowser
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NoReturn
 
 import fastad
-from fastad.script import Evaluation, ScriptError, evaluate
+from fastad.errors import FastadError
+from fastad.script import Evaluation, ScriptError, evaluate, picture
 
 FAILED = 2  # what argparse exits with, too
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 READER_GONE = 141  # 128 + SIGPIPE
 
-GRAD_HELP = """\
-Print the value of a function in a Python file, and its gradient.
-
+VALUE_HELP = """\
 VALUE is one of
   1e-3, -2, inf     a float
   1,2,3             a list of floats (1, is a list of one)
@@ -37,11 +38,22 @@ A file that uses `math` works as it is: once the file is loaded, its global name
 inside functions and in other files are left alone, and everything is with --keep-math;
 there, a function of the real `math` refuses to lose the derivative (TypeError).
 """
+GRAD_HELP = f"""\
+Print the value of a function in a Python file, and its gradient.
+
+{VALUE_HELP}"""
+SHOW_HELP = f"""\
+Draw the computation graph of a function in a Python file, with the sweeps step by step:
+a page that opens in any browser, or by the name of the output a drawing (.svg; needs
+fastad[show]), Graphviz (.dot) or a listing (.txt, or - for the terminal).
+
+{VALUE_HELP}"""
 
 EPILOG = """\
 examples:
   python -m fastad grad model.py:cost 0.5 -1.25
   python -m fastad grad --json model.py:rosenbrock -1.2 1 | jq .gradient
+  python -m fastad show model.py:cost 0.5 -1.25
 
 exit status: 0, or 2 with one line on the standard error (--traceback for all of it).
 What the file itself prints goes to the standard error.
@@ -89,18 +101,50 @@ def make_parser() -> Parser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    grad.add_argument("target", metavar="FILE.py:FUNCTION", type=target)
-    grad.add_argument("values", metavar="VALUE", nargs="+")
+    add_target(grad)
     grad.add_argument(
         "--json",
         action="store_true",
         help='print one JSON object; what JSON lacks is "nan", "inf", "-inf"',
     )
-    grad.add_argument(
+    grad.set_defaults(run=run_grad)
+
+    show = commands.add_parser(
+        "show",
+        parents=[common],
+        help="the computation graph of a function in your file, as a page",
+        description=SHOW_HELP,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_target(show)
+    show.add_argument(
+        "-o",
+        "--output",
+        metavar="NAME",
+        help="the file to write, by default FUNCTION.html; - prints the listing",
+    )
+    show.add_argument(
+        "--result",
+        metavar="N",
+        type=int,
+        default=0,
+        help="of several results, the one that the backward sweep starts from (from 0)",
+    )
+    show.add_argument(
+        "--open", action="store_true", help="open the page in the browser"
+    )
+    show.set_defaults(run=run_show)
+    return parser
+
+
+def add_target(command: argparse.ArgumentParser) -> None:
+    """Give *command* a function in a file, and the values to call it with."""
+    command.add_argument("target", metavar="FILE.py:FUNCTION", type=target)
+    command.add_argument("values", metavar="VALUE", nargs="+")
+    command.add_argument(
         "--keep-math", action="store_true", help="leave the file's `math` alone"
     )
-    grad.set_defaults(run=run_grad)
-    return parser
 
 
 def target(text: str) -> tuple[str, str]:
@@ -141,14 +185,46 @@ def run_grad(arguments: argparse.Namespace) -> int:
     """Run ``grad``."""
     path, name = arguments.target
     result = evaluate(path, name, arguments.values, keep_math=arguments.keep_math)
-    if result.lent:
+    say_what_was_lent(path, result.lent)
+    print(as_json(result) if arguments.json else as_text(result))
+    return 0
+
+
+def run_show(arguments: argparse.Namespace) -> int:
+    """Run ``show``."""
+    path, name = arguments.target
+    drawn, lent = picture(
+        path,
+        name,
+        arguments.values,
+        keep_math=arguments.keep_math,
+        output=arguments.result,
+    )
+    say_what_was_lent(path, lent)
+    if arguments.output == "-":
+        print(drawn)
+        return 0
+    file = Path(arguments.output or f"{name}.html")
+    try:
+        drawn.save(file)
+    except (FastadError, ImportError) as error:
+        raise ScriptError(str(error)) from error
+    except OSError as error:
+        raise ScriptError(f"cannot write {file}: {error.strerror}") from error
+    print(f"wrote {file}")
+    if arguments.open:
+        webbrowser.open(file.absolute().as_uri())
+    return 0
+
+
+def say_what_was_lent(path: str, lent: list[str]) -> None:
+    """Note on the standard error that a file did not run with its own `math`."""
+    if lent:
         print(
-            f"fastad: note: {path} ran with fastad.math for {', '.join(result.lent)} "
+            f"fastad: note: {path} ran with fastad.math for {', '.join(lent)} "
             "(--keep-math: with its own)",
             file=sys.stderr,
         )
-    print(as_json(result) if arguments.json else as_text(result))
-    return 0
 
 
 def as_text(result: Evaluation) -> str:

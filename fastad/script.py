@@ -1,12 +1,13 @@
-"""A function in somebody's file: load it, read values for it, differentiate it.
+"""A function in somebody's file: load it, read values for it, differentiate or draw it.
 
-This is what ``python -m fastad grad FILE.py:FUNCTION VALUE...`` does; `__main__` parses
-the command line and prints. Whatever goes wrong comes out as a `ScriptError`, whose
-message is one line and names the place in the file.
+This is what ``python -m fastad grad FILE.py:FUNCTION VALUE...`` and ``show`` do;
+`__main__` parses the command line and prints. Whatever goes wrong comes out as a
+`ScriptError`, whose message is one line and names the place in the file.
 """
 
 import ast
 import contextlib
+import functools
 import inspect
 import math
 import os
@@ -16,12 +17,15 @@ import types
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import fastad
 from fastad.errors import FastadError
 
-__all__ = ["Evaluation", "ScriptError", "evaluate"]
+if TYPE_CHECKING:
+    from fastad.pictures import Picture
+
+__all__ = ["Evaluation", "ScriptError", "evaluate", "picture"]
 
 Number = float | list[float]
 
@@ -82,17 +86,9 @@ def evaluate(
     ``python FILE.py``, and what it prints goes to the standard error. Its name is not
     ``__main__``.
     """
-    values, keywords = read_arguments(texts)
     with running(path):
-        module = load(path)
-        lent = [] if keep_math else lend_math(module)
-        function = find_function(module, name)
+        function, values, keywords, lent = prepare(path, name, texts, keep_math)
         signature = inspect.signature(function)
-        values = match(signature, values, keywords)
-        try:
-            signature.bind(*values, **keywords)
-        except TypeError as error:
-            raise ScriptError(f"{path}: {name}{signature}: {error}") from error
         every = tuple(range(len(values)))
         value, gradient = fastad.value_and_grad(function, every)(*values, **keywords)
     return Evaluation(
@@ -103,6 +99,40 @@ def evaluate(
         gradient=by_parameter(signature, gradient),
         lent=lent,
     )
+
+
+def picture(
+    path: str, name: str, texts: list[str], *, keep_math: bool = False, output: int = 0
+) -> "tuple[Picture, list[str]]":
+    """Load the file *path* and `fastad.show` its function *name* at the values *texts*.
+
+    Returns
+    -------
+    Picture, list of str
+        The latter is `Evaluation.lent`. Parameters and errors are those of `evaluate`.
+    """
+    with running(path):
+        function, values, keywords, lent = prepare(path, name, texts, keep_math)
+        if keywords:
+            function = functools.partial(function, **keywords)
+        return fastad.show(function, *values, output=output), lent
+
+
+def prepare(
+    path: str, name: str, texts: list[str], keep_math: bool
+) -> tuple[Callable[..., Any], list[Any], dict[str, Any], list[str]]:
+    """The function *name* of the file *path*, its values and keywords, and what was lent."""
+    values, keywords = read_arguments(texts)
+    module = load(path)
+    lent = [] if keep_math else lend_math(module)
+    function = find_function(module, name)
+    signature = inspect.signature(function)
+    values = match(signature, values, keywords)
+    try:
+        signature.bind(*values, **keywords)
+    except TypeError as error:
+        raise ScriptError(f"{path}: {name}{signature}: {error}") from error
+    return function, values, keywords, lent
 
 
 def read_arguments(texts: list[str]) -> tuple[list[Number], dict[str, Any]]:
