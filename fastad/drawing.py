@@ -16,8 +16,8 @@ __all__ = ["drawing"]
 SUPPLEMENT = "globalThis.structuredClone ??= (x) => JSON.parse(JSON.stringify(x))"
 
 
-def drawing(model: dict[str, Any], step: int | None) -> str:
-    """The SVG of what `fastad.page.model` gives, after a step or after all.
+def drawing(model: dict[str, Any], step: int | None, is_mode: bool) -> str:
+    """The SVG of what `fastad.page.model` gives: after a step, in forward mode, or of all.
 
     ImportError without mini-racer.
     """
@@ -28,7 +28,7 @@ def drawing(model: dict[str, Any], step: int | None) -> str:
             'a picture as SVG needs mini-racer: pip install "fastad[show]"; '
             "the page, .html, needs nothing, and .dot is drawn by Graphviz"
         ) from error
-    arguments = (model, step, asset("picture.css"))
+    arguments = (model, step, is_mode, asset("picture.css"))
     call = f"standalone({', '.join(json.dumps(x) for x in arguments)})"
     with contextlib.closing(MiniRacer()) as engine:
         engine.eval(SUPPLEMENT)

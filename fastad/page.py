@@ -5,7 +5,7 @@ What there is to say is said here, as text; the scripts in data/show/ lay out, d
 
 import html
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,8 +87,16 @@ def framed(text: str, title: str) -> str:
 # ---- What the scripts draw ---------------------------------------------------------------
 
 
-def model(picture: "Picture", sources: list[Excerpt] = ()) -> dict[str, Any]:  # type: ignore[assignment]
-    """What data/show/picture.js and page.js say they take."""
+def model(
+    picture: "Picture",
+    sources: Sequence[Excerpt] = (),
+    inputs: Sequence[int] | None = None,
+) -> dict[str, Any]:
+    """What data/show/picture.js and page.js say they take.
+
+    `inputs` are the numbers of those from which forward mode is shown; by default as many
+    as there is room for.
+    """
     graph = picture.graph
     files = {excerpt.file: k for k, excerpt in enumerate(sources)}
     shared = {
@@ -97,15 +105,15 @@ def model(picture: "Picture", sources: list[Excerpt] = ()) -> dict[str, Any]:  #
         "result": "\n".join(results(graph)),
     }
     if not graph.is_whole:
-        return shared | folded(graph)
-    sweeps, left_out = modes(picture)
+        return shared | folded(graph, inputs)
+    sweeps = modes(picture, inputs)
     for kind in ("forward", "backward"):
         steps = [step for step in picture.steps if step.sweep == kind]
         sweeps.append(sweep_of(kind, [step_of(picture, step) for step in steps]))
     return shared | {
         "nodes": [node_of(graph, node, files) for node in graph.nodes.values()],
+        "modesLeftOut": left_out(graph, len(sweeps) - 2),
         "sweeps": sweeps,
-        "modesLeftOut": left_out,
     }
 
 
@@ -169,16 +177,20 @@ def step_of(picture: "Picture", step: "Step") -> dict[str, Any]:
     return content
 
 
-def modes(picture: "Picture") -> tuple[list[dict[str, Any]], str]:
-    """Forward mode from each input, or as many as there is room for; and what was left out."""
+def modes(picture: "Picture", inputs: Sequence[int] | None) -> list[dict[str, Any]]:
+    """Forward mode from these inputs."""
     graph = picture.graph
-    most = max(1, MOST_STEPS // max(1, len(graph.nodes)))
-    chosen = list(zip(graph.run.inputs, graph.inputs, strict=True))[:most]
-    sweeps = [
-        sweep_of("mode", [step_of(picture, s) for s in picture.mode(node)], of=name)
-        for node, name in chosen
+    if inputs is None:
+        most = max(1, MOST_STEPS // max(1, len(graph.nodes)))
+        inputs = range(min(most, len(graph.inputs)))
+    return [
+        sweep_of(
+            "mode",
+            [step_of(picture, step) for step in picture.mode(graph.run.inputs[k])],
+            of=graph.inputs[k],
+        )
+        for k in inputs
     ]
-    return sweeps, left_out(graph, len(chosen))
 
 
 def left_out(graph: Graph, n_shown: int) -> str:
@@ -189,7 +201,7 @@ def left_out(graph: Graph, n_shown: int) -> str:
 # ---- Folded ------------------------------------------------------------------------------
 
 
-def folded(graph: Graph) -> dict[str, Any]:
+def folded(graph: Graph, inputs: Sequence[int] | None) -> dict[str, Any]:
     fold = graph.fold
     kept = [node for group in fold.groups for node in group.nodes]
     targets = fold.targets(kept)
@@ -224,8 +236,9 @@ def folded(graph: Graph) -> dict[str, Any]:
             }
         )
     n_modes = min(MOST_MODES, max(1, MOST_TANGENTS // len(graph.drawn)))
-    n_modes = min(n_modes, len(graph.inputs))
-    sweeps = [folded_mode(graph, k) for k in range(n_modes)]
+    if inputs is None:
+        inputs = range(min(n_modes, len(graph.inputs)))
+    sweeps = [folded_mode(graph, k) for k in inputs]
     n = len(graph.drawn)
     for kind, says in {
         "values": f"{n:,} nodes in {len(groups)} boxes, one for each "
@@ -241,7 +254,7 @@ def folded(graph: Graph) -> dict[str, Any]:
         "groups": groups,
         "edges": [[a, b, n] for (a, b), n in fold.edges.items()],
         "sweeps": sweeps,
-        "modesLeftOut": left_out(graph, n_modes),
+        "modesLeftOut": left_out(graph, len(inputs)),
     }
 
 

@@ -295,7 +295,7 @@ class Picture:
 
         return dot(self.graph)
 
-    def svg(self, step: int | None = None) -> str:
+    def svg(self, step: int | None = None, *, forward: int | None = None) -> str:
         """The graph as a drawing; it needs mini-racer: ``pip install "fastad[show]"``.
 
         Parameters
@@ -303,6 +303,15 @@ class Picture:
         step : int, optional
             Draw what is known after this one of `steps`; negative ones count from the
             end. By default everything.
+        forward : int, optional
+            Draw forward mode instead, from the input with this number.
+
+        Raises
+        ------
+        ImportError
+            Without mini-racer.
+        ArgumentError
+            There is no such step or input.
         """
         from fastad.drawing import drawing
         from fastad.page import model
@@ -314,7 +323,14 @@ class Picture:
                     + ("" if self.steps else ", because it is folded")
                 )
             step %= len(self.steps)
-        return drawing(model(self), step)
+        if forward is None:
+            return drawing(model(self), step, is_mode=False)
+        if step is not None or forward not in range(len(self.graph.inputs)):
+            raise ArgumentError(
+                f"forward={forward!r}: one of {counted(len(self.graph.inputs), 'input')}, "
+                "from 0, and without a step"
+            )
+        return drawing(model(self, sources=(), inputs=[forward]), None, is_mode=True)
 
     def html(self) -> str:
         """The page: one file that needs no network, with the sweeps step by step."""

@@ -320,6 +320,72 @@ def test_the_traceback_is_there_for_the_asking(model, run):
     assert err.splitlines()[-1].startswith(f"fastad: {at('return 1 / y')}: ")
 
 
+# ---- show ----------------------------------------------------------------------------
+
+
+def test_show_writes_a_page(model, run):
+    status, out, err = run("show", "model.py:product", "1.5", "-2")
+    assert (status, out) == (0, "wrote product.html\n")
+    assert "note: model.py ran with fastad.math for math" in err
+    page = (model / "product.html").read_text("utf8")
+    assert "<h1>product(x=1.5, y=-2.0) = -2.0025</h1>" in page
+    assert "return x * y + math.sin(x)" in page
+
+
+@pytest.mark.parametrize(
+    ("argv", "begins"),
+    [
+        ("model.py:rosenbrock -1.2 1", "rosenbrock(p=[-1.2, 1.0]) = 24.2"),
+        ("model.py:power 2 n=3", "power(x=2.0) = 8"),
+        ("model.py:rest 2 3 4", "rest(x=2.0, more[0]=3.0, more[1]=4.0) = 14"),
+        ("model.py:a_list 2 --result -1", "a_list(x=2.0) = 2"),
+    ],
+)
+def test_show_lists(model, run, argv, begins):
+    status, out, _ = run("show", *argv.split(), "-o", "-")
+    assert status == 0
+    assert out.splitlines()[0] == begins
+    assert not list(model.glob("*.html"))
+
+
+def test_show_writes_what_the_name_says(model, run):
+    assert run("show", "model.py:product", "1", "2", "-o", "p.dot")[0] == 0
+    assert (model / "p.dot").read_text("utf8").startswith('digraph "product"')
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        ("model.py:missing 1", "model.py has no function missing"),
+        ("model.py:product 1 two", "bad VALUE 'two'"),
+        ("model.py:product 1 2 -o p.png", r"p\.png: .*\.html, \.svg"),
+        ("model.py:product 1 2 -o no/p.html", "cannot write no/p.html: No such"),
+        ("model.py:product 1 2 --result 1", "ArgumentError: output=1: .* 1 number"),
+        ("model.py:divides 1", at("return 1 / y") + ": DivisionByZeroError"),
+        ("model.py:nothing 1", "ResultError: .*None"),
+    ],
+)
+def test_errors_of_show_are_one_line_and_status_2(model, run, argv, message):
+    status, out, err = run("show", *argv.split())
+    assert (status, out) == (2, "")
+    assert re.search(f"^fastad: .*{message}", err, re.M)
+    assert "Traceback" not in err
+
+
+def test_show_without_what_draws_svg(model, run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "py_mini_racer", None)
+    status, _, err = run("show", "model.py:product", "1", "2", "-o", "p.svg")
+    assert status == 2
+    assert 'pip install "fastad[show]"' in err
+
+
+def test_show_opens_the_page(model, run, monkeypatch):
+    opened = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    run("show", "model.py:product", "1", "2", "--open")
+    assert opened == [(model / "product.html").as_uri()]
+
+
 def test_a_run_leaves_the_process_as_it_was(model, run):
     before = sys.path[:], sys.stdout, os.getcwd()
     for function in ("chatty", "divides", "leaves"):

@@ -124,6 +124,14 @@ def test_the_table_of_operations_is_current():
     assert page == written["page"](), "run python docs/make_operations.py"
 
 
+def test_the_pictures_are_current():
+    pytest.importorskip("py_mini_racer")
+    made = runpy.run_path(str(ROOT / "docs" / "make_pictures.py"))
+    for name, drawing in made["pictures"]().items():
+        kept = (ROOT / "docs" / "pictures" / name).read_text("utf8")
+        assert kept == drawing + "\n", "run python docs/make_pictures.py"
+
+
 @pytest.mark.parametrize(
     "text",
     [

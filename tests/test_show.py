@@ -438,6 +438,19 @@ def test_a_drawing_of_one_step(pictures):
         picture.svg(step=99)
 
 
+def test_a_drawing_of_forward_mode(pictures):
+    pytest.importorskip("py_mini_racer")
+    for name in ("textbook", "loop"):
+        picture = pictures[name]
+        drawing = picture.svg(forward=1)
+        assert '<text class="mark mode"' in drawing
+        assert "mark backward" not in drawing
+        assert "arrow zero" in drawing or not picture.graph.is_whole
+        for wrong in ({"forward": 7}, {"forward": 0, "step": 0}):
+            with pytest.raises(errors.ArgumentError):
+                picture.svg(**wrong)
+
+
 def test_a_drawing_without_the_engine_says_what_to_install(pictures, monkeypatch):
     monkeypatch.setitem(sys.modules, "py_mini_racer", None)
     with pytest.raises(ImportError, match=r'pip install "fastad\[show\]"'):

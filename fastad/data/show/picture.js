@@ -344,12 +344,12 @@ function measureMarks(model) {
   }
 }
 
-/** The drawing that stands alone: after the steps up to `step`, or of everything. */
-function standalone(model, step, style) {
+/** The drawing that stands alone: of the first sweep, or the sweeps up to `step`, or of all. */
+function standalone(model, step, isMode, style) {
   measureMarks(model);
   const nodes = model.groups ? unfolded(model, new Set()) : model.nodes;
   const layout = laidOut(nodes, model.inputs);
-  const last = model.sweeps[model.sweeps.length - 1];
+  const last = model.sweeps[isMode ? 0 : model.sweeps.length - 1];
   let state;
   if (model.groups) state = foldedState(model, nodes, last);
   else if (step === null) state = stateOf(last);
