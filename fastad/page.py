@@ -43,6 +43,7 @@ def page(picture: "Picture", sources: list[Excerpt]) -> str:
     """The whole page."""
     content = model(picture, sources)
     kinds = dict.fromkeys(sweep["kind"] for sweep in content["sweeps"])
+    licence = f"/* dagre\n{asset('dagre.LICENSE')}*/"
     scripts = [asset(name) for name in ("dagre.min.js", "picture.js", "page.js")]
     columns = (
         ("line", "nodes and values", "partials", "adjoints")
@@ -67,7 +68,7 @@ def page(picture: "Picture", sources: list[Excerpt]) -> str:
         "MODEL": json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace(
             "<", "\\u003c"
         ),
-        "SCRIPT": "\n".join(scripts),
+        "SCRIPT": "\n".join([licence, *scripts]),
     }
     head, *parts = asset("page.html").split("@")
     # Between two @ stands the name of what is filled in there.

@@ -383,6 +383,7 @@ def test_the_page_is_one_file(name, pictures):
     page = Page(text)
     assert page.references == ["data:,"]
     assert "@import" not in text
+    assert "Permission is hereby granted" in text  # dagre's licence goes with its copy
     content = json.loads(page.data["model"])
     assert content["title"] == pictures[name].title
     assert page.data["title"].strip() == pictures[name].title

@@ -5,6 +5,7 @@ the colours are skipped, and the reason says what is missing.
 """
 
 import functools
+import os
 import re
 import shutil
 
@@ -62,7 +63,10 @@ def browser():
     for argument in ("--headless=new", "--no-sandbox", "--window-size=1300,900"):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
+    # What a sanitizer preloads into Python is not for Chromium.
+    environment = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD"}
+    service = webdriver.ChromeService(DRIVER, env=environment)
+    driver = webdriver.Chrome(options, service)
     yield driver
     driver.quit()
 

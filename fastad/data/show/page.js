@@ -92,12 +92,16 @@ function say() {
     line.setAttribute("aria-current", "true");
     line.scrollIntoView({ block: "nearest" });
   }
-  const element = find("stage").querySelector(".current");
-  if (element) {
-    const box = element.getBoundingClientRect(), stage = find("stage").getBoundingClientRect();
-    if (box.left < stage.left || box.right > stage.right || box.top < stage.top || box.bottom > stage.bottom)
-      find("stage").scrollBy({ left: box.left - stage.left - stage.width / 2, top: box.top - stage.top - stage.height / 2 });
-  }
+  reveal(find("stage").querySelector(".current"));
+}
+
+/** Scroll the stage, and not the page, to where an element is seen. */
+function reveal(element) {
+  if (!element) return;
+  const stage = find("stage"), box = element.getBoundingClientRect(), around = stage.getBoundingClientRect();
+  const isSeen = box.left >= around.left && box.right <= around.right && box.top >= around.top && box.bottom <= around.bottom;
+  if (!isSeen)
+    stage.scrollBy({ left: box.left - around.left - around.width / 2, top: box.top - around.top - around.height / 2 });
 }
 
 function go(n) {
@@ -169,9 +173,8 @@ function toggle(element) {
   arrange();
   draw();
   say();
-  // What was opened shows its first node, and has the focus there.
   const first = open.has(group) ? model.groups[group].nodes[0].id : `group ${group}`;
-  find("stage").querySelector(`[data-node="${first}"]`).scrollIntoView({ block: "nearest", inline: "center" });
+  reveal(find("stage").querySelector(`[data-node="${first}"]`));
   return true;
 }
 
@@ -216,6 +219,7 @@ arrange();
 position = length();
 draw();
 say();
+reveal(find("stage").querySelector(".input"));
 // The rest follows once the picture is there.
 requestAnimationFrame(() => setTimeout(() => {
   fillTable();
