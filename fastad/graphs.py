@@ -219,16 +219,18 @@ class Graph:
         return names
 
     def decisions(self) -> Iterator[tuple[str, Place | None]]:
-        """What the run decided on numbers, each once: (w1 < 3, true), and where."""
-        seen = set()
+        """What the run decided on numbers ("w1 < 3 was true"), each once, and where.
+
+        In a folded graph, how often which comparison of a line came out how.
+        """
+        counts: Counter[tuple[str, Place | None]] = Counter()
         for name, arguments, place in self.run.instructions:
             if name.startswith("guard "):
-                x, y = (self.names[k] for k in arguments[:2])
-                said = f"{x} {GUARDS[name]} {y}", "true" if arguments[2] else "false"
-                text = f"{said[0]} was {said[1]}"
-                if (text, place) not in seen:
-                    seen.add((text, place))
-                    yield text, place
+                x, y = (self.names[k] for k in arguments[:2]) if self.is_whole else "xy"
+                outcome = "true" if arguments[2] else "false"
+                counts[f"{x} {GUARDS[name]} {y} was {outcome}", place] += 1
+        for (text, place), n in counts.items():
+            yield (text if self.is_whole else f"{n:,} × {text}"), place
 
     def paths(self) -> Iterator[tuple[int, int, float]]:
         """The edges that are differentiated: (argument, node, partial)."""

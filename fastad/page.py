@@ -24,6 +24,7 @@ MOST_STEPS = 900
 # In a folded picture: from so many inputs, and over so many nodes in all.
 MOST_MODES = 16
 MOST_TANGENTS = 1_000_000
+MOST_DECISIONS = 50
 SWEEPS = {
     "mode": "Forward mode",
     "forward": "Reverse: forward sweep",
@@ -363,9 +364,10 @@ def remarks(graph: Graph) -> str:
         return ""
     items = "".join(
         f"<li>{html.escape(text)}{html.escape(notation.at(place))}</li>"
-        for text, place in decisions[:50]
+        for text, place in decisions[:MOST_DECISIONS]
     )
-    more = f"<li>and {len(decisions) - 50:,} more</li>" if len(decisions) > 50 else ""
+    n_more = len(decisions) - MOST_DECISIONS
+    more = f"<li>and {n_more:,} more</li>" if n_more > 0 else ""
     return (
         '<section aria-labelledby="decided"><h2 id="decided">What the function decided</h2>'
         "<p>The derivatives are those of the path that it took.</p>"

@@ -17,6 +17,10 @@ from fastad.sources import excerpts, line_of
 
 __all__ = ["Picture", "Step", "show"]
 
+# What of a long list is written out.
+MOST_DECISIONS = 50
+MOST_SLOPES = 100
+
 
 def show(f: Callable[..., Any], *args: Any, output: int = 0) -> "Picture":
     """The computation graph of one call, and the sweeps over it step by step.
@@ -287,7 +291,9 @@ class Picture:
     def text(self) -> str:
         """A listing for terminals."""
         lines = self._listing() if self.graph.is_whole else self._folded_listing()
-        return "\n".join([self.title, "", *lines, "", *self._closing()])
+        return "\n".join(
+            [self.title, "", *lines, *self._decided(), "", *self._closing()]
+        )
 
     def dot(self) -> str:
         """The graph in the language of Graphviz, with values, partials and adjoints."""
@@ -386,8 +392,6 @@ class Picture:
                 yield from ("", "backward: adjoints", f"  {said}")
             else:
                 yield f"  {said}"
-        for text, place in self.graph.decisions():
-            yield from ("", f"decided: {text}{at(place)}")
 
     def tangent_line(self, step: Step) -> str:
         """The derivative that a step of forward mode computes."""
@@ -449,15 +453,24 @@ class Picture:
                 if b == group.id:
                     yield f"      ← {n_edges:,} edges from {fold.groups[a].title}"
 
+    def _decided(self) -> Iterator[str]:
+        decisions = list(self.graph.decisions())
+        if decisions:
+            yield from ("", "what the function decided")
+        for text, place in decisions[:MOST_DECISIONS]:
+            yield f"  {text}{at(place)}"
+        if len(decisions) > MOST_DECISIONS:
+            yield f"  and {len(decisions) - MOST_DECISIONS:,} more"
+
     def _closing(self) -> Iterator[str]:
         graph = self.graph
         top = graph.outputs[graph.chosen]
         gradient = list(zip(graph.inputs, graph.gradient, strict=True))
         yield "gradient"
-        for name, slope in gradient[:100]:
+        for name, slope in gradient[:MOST_SLOPES]:
             yield f"  ∂{top}/∂{name} = {slope!r}"
-        if len(gradient) > 100:
-            yield f"  and {len(gradient) - 100:,} more"
+        if len(gradient) > MOST_SLOPES:
+            yield f"  and {len(gradient) - MOST_SLOPES:,} more"
         yield from ("", "what all derivatives cost")
         for cost in graph.costs:
             zeros = f", {cost.n_zeros:,} of them with a 0" if cost.n_zeros else ""

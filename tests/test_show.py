@@ -2,6 +2,7 @@
 
 import json
 import math as standard_math
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -203,8 +204,24 @@ def test_decisions_are_remarks_and_no_nodes(pictures):
         "constant",
         "operation",
     ]
-    assert "decided: x < 2 was true, at test_show.py:" in str(picture)
+    assert "decided\n  x < 2 was true, at test_show.py:" in str(picture)
     assert "x &lt; 2 was true, at test_show.py:" in picture.html()
+
+
+def test_decisions_of_a_folded_graph_are_counted():
+    def bounded(x):
+        for _ in range(400):
+            x = x * 1.5
+            if x > 100.0:
+                x = x - 99.0
+        return x
+
+    text = str(show(bounded, 1.0))
+    false, true = (
+        int(re.search(rf"(\d+) × x < y was {outcome}, at test_show", text)[1])
+        for outcome in ("false", "true")
+    )
+    assert false + true == 400
 
 
 def test_what_is_not_finite_is_shown_as_what_it_is(pictures):
