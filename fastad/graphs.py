@@ -394,6 +394,16 @@ class Group:
     adjoints: Range = field(default_factory=Range)
     nodes: list[int] = field(default_factory=list)  # the first few
 
+    def kinds(self, most: int | None = None) -> str:
+        """How many of which operation, the most frequent first: "300 mul, 2 constants"."""
+        kinds = [
+            notation.counted(n, name)
+            if name in ("input", "constant")
+            else f"{n:,} {name}"
+            for name, n in self.counts.most_common(most)
+        ]
+        return ", ".join(kinds) + (", …" if len(kinds) < len(self.counts) else "")
+
 
 class Fold:
     """A graph with the nodes of each source line in one box.

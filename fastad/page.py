@@ -172,7 +172,9 @@ def step_of(picture: "Picture", step: "Step") -> dict[str, Any]:
     ):  # else the page says it, as it does the value
         content["says"] = picture.tangent_line(step)
     if step.edge is not None:
-        content["edge"] = picture.graph.nodes[step.node].edges.index(step.edge)
+        edges = picture.graph.nodes[step.node].edges
+        # The two edges of x * x are equal, and two.
+        content["edge"] = next(k for k, edge in enumerate(edges) if edge is step.edge)
         content["on"] = step.edge.source
     if step.after is not None:
         content["mark"] = notation.number(step.after)
@@ -218,9 +220,7 @@ def folded(graph: Graph, inputs: Sequence[int] | None) -> dict[str, Any]:
             nodes.append(content | {"mark": content["adjoint"], "group": group.id})
             nodes[-1]["targets"] = targets[k]
         source = line_of(group.place) if group.place and fold.n_lines == 1 else ""
-        counts = ", ".join(f"{n:,} {name}" for name, n in group.counts.most_common(3))
-        more = ", …" if len(group.counts) > 3 else ""
-        lines = [group.title, *([source] if source else []), counts + more]
+        lines = [group.title, *([source] if source else []), group.kinds(most=3)]
         if group.values.n:
             lines.append(f"values {group.values}")
         adjoints = str(group.adjoints) if group.adjoints.n else ""

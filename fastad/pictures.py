@@ -10,7 +10,7 @@ from typing import Any
 
 from fastad import _core
 from fastad.errors import ArgumentError
-from fastad.graphs import Edge, Graph, Group, Node
+from fastad.graphs import Edge, Graph, Node
 from fastad.notation import at, counted, number
 from fastad.runs import Run, absorbing_product
 from fastad.sources import excerpts, line_of
@@ -444,7 +444,7 @@ class Picture:
             yield ""
             source = line_of(group.place) if group.place and fold.n_lines == 1 else ""
             yield f"  {group.title}" + (f": {source}" if source else "")
-            yield f"      {counts_of(group)}"
+            yield f"      {group.kinds()}"
             yield f"      values {group.values}"
             if group.partials.n:
                 yield f"      partials {group.partials}"
@@ -501,7 +501,3 @@ def enclosed(factor: float | str | None) -> str:
     """A factor of a product, in parentheses where it needs them."""
     text = factor if isinstance(factor, str) else number(factor or 0.0)
     return f"({text})" if text.startswith("-") or " " in text else text
-
-
-def counts_of(group: Group) -> str:
-    return ", ".join(f"{n:,} {name}" for name, n in group.counts.most_common())

@@ -324,7 +324,7 @@ def test_a_fold_counts_everything_once(name, pictures):
 
 def test_a_fold_tells_the_ranges(pictures):
     text = str(pictures["loop"])
-    assert "300 sin, 300 mul, 300 add" in text.replace("300 constant, ", "")
+    assert "300 sin, 300 mul, 300 add" in text.replace("300 constants, ", "")
     assert "← 600 edges from p" in text
     assert "adjoints none" in text  # of what is computed in vain
     assert pictures["loop"].steps == []

@@ -178,6 +178,25 @@ def test_every_step_says_and_shows_the_right_numbers(opened):
     assert page.errors() == []
 
 
+def test_each_edge_has_its_own_step(opened):
+    page, graph = opened("textbook"), picture("textbook").graph
+    page.find('[data-phase="forward"]').click()
+    seen = []
+    for step in picture("textbook").steps:
+        if step.kind in ("partial", "product"):
+            (current,) = page.all("#stage .arrow.current path:first-child")
+            seen.append(
+                (
+                    step.kind,
+                    current.find_element("xpath", "..").get_attribute("data-edge"),
+                )
+            )
+        if step.kind == "seed":
+            assert len(page.all("#stage .partial")) == graph.n_edges
+        page.press("ARROW_RIGHT")
+    assert len(set(seen)) == len(seen) == 2 * graph.n_edges
+
+
 def test_what_is_not_known_yet_is_not_shown(opened):
     page = opened("textbook")
     page.find('[data-phase="forward"]').click()

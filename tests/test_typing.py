@@ -63,6 +63,7 @@ assert_type(fastad.jvp(area, (Circle(1.0, 2.0),), (Circle(1.0, 0.0),)), tuple[fl
 fastad.jacobian(lambda x: [x, x * x], mode="forward")(1.0)
 fastad.hessian(area)(Circle(1.0, 2.0))
 fastad.Program(area, Circle(1.0, 2.0)).gradient()
+assert_type(fastad.show(area, Circle(1.0, 2.0), output=0).svg(), str)
 grad(valley, strict=True)([-1.2, 1.0])
 slope, pullback = fastad.vjp(area, Circle(1.0, 2.0), strict=True)
 pullback(1.0)
