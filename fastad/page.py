@@ -246,8 +246,8 @@ def folded(graph: Graph, inputs: Sequence[int] | None) -> dict[str, Any]:
         "values": f"{n:,} nodes in {len(groups)} boxes, one for each "
         + ("source line" if fold.n_lines == 1 else f"{fold.n_lines} source lines")
         + ", each with the range of its values. Open a box for its first nodes.",
-        "partials": f"A partial for each of the {graph.n_edges:,} edges: their ranges "
-        "are in the table below, those of single nodes in opened boxes.",
+        "partials": f"A partial for each of the {graph.n_edges:,} edges; in each box the "
+        "range of those that lead into it or stay within.",
         "backward": f"The adjoints: {graph.n_edges_to_output:,} products, one for each "
         "edge on a way to the result.",
     }.items():
@@ -341,16 +341,19 @@ def sides(picture: "Picture") -> str:
 
 
 def costs(graph: Graph) -> str:
+    heads = ["sweeps", "products in all", "of them with a 0"]
+    if not graph.is_whole:
+        del heads[-1]
     rows = "".join(
         f'<tr><th scope="row">{cost.mode}</th>'
         + "".join(
-            f'<td class="number">{"" if x is None else format(x, ",")}</td>'
+            f'<td class="number">{x:,}</td>'
             for x in (cost.n_sweeps, cost.n_products, cost.n_zeros)
+            if x is not None
         )
         + "</tr>"
         for cost in graph.costs
     )
-    heads = ("sweeps", "products in all", "of them with a 0")
     return (
         '<table><thead><tr><th scope="col">mode</th>'
         + "".join(f'<th scope="col" class="number">{head}</th>' for head in heads)

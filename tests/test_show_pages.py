@@ -307,6 +307,12 @@ def test_a_folded_picture_goes_sweep_by_sweep(opened):
     shown = [s for s in content["sweeps"] if s["kind"] != "mode"]
     for sweep in [content["sweeps"][0], *shown]:
         assert page.says == sweep["says"]
+        if sweep["kind"] == "partials":
+            marks = [mark for mark in page.marks().values() if mark]
+            expected = [
+                f"∂ {g['partials']}" for g in content["groups"] if g["partials"]
+            ]
+            assert marks == expected
         page.press("ARROW_RIGHT")
     assert page.says == content["result"]
 

@@ -215,7 +215,7 @@ function drawnBox(box, state) {
     if (isKnown) svg += `<text class="${kind}${isOdd(text) ? " odd" : ""}" x="${x + 12}" y="${line}">${escaped(text)}</text>`;
   }
   if (mark !== undefined) {
-    const sign = state.sweep === "mode" ? "→" : "←";
+    const sign = { mode: "→", partials: "∂" }[state.sweep] || "←";
     const kinds = `mark ${state.sweep}${isZero(mark) ? " zero" : ""}${isOdd(mark) ? " odd" : ""}`;
     svg += `<text class="${kinds}" x="${x + 12}" y="${line + LINE}">${sign} ${escaped(shortened(mark, 38))}</text>`;
   }
@@ -315,6 +315,7 @@ function foldedState(model, boxes, sweep) {
   const marks = new Map();
   for (const box of boxes) {
     const key = box.id;
+    if (sweep.kind === "partials" && box.hasMark && box.partials) marks.set(key, box.partials);
     if (sweep.kind === "backward" && box.mark !== undefined && box.hasMark !== false) marks.set(key, box.mark);
     if (sweep.kind === "mode") {
       const mark = box.kind === "group" ? (box.hasMark ? sweep.marks[Number(key.slice(6))] : undefined) : sweep.ofNodes[key];
@@ -328,7 +329,7 @@ function foldedState(model, boxes, sweep) {
 /** Notes on each node how long the longest of its marks is, so that its box has room. */
 function measureMarks(model) {
   const note = (node, mark) => {
-    if (node && mark !== undefined) node.widestMark = Math.max(node.widestMark || 0, [...mark].length);
+    if (node && mark) node.widestMark = Math.max(node.widestMark || 0, [...mark].length);
   };
   if (!model.groups) {
     const of = new Map(model.nodes.map((node) => [node.id, node]));
@@ -336,7 +337,7 @@ function measureMarks(model) {
     return;
   }
   const of = new Map(model.groups.flatMap((group) => group.nodes.map((node) => [String(node.id), node])));
-  for (const group of model.groups) note(group, group.mark);
+  for (const group of model.groups) for (const mark of [group.mark, group.partials]) note(group, mark);
   for (const node of of.values()) note(node, node.mark);
   for (const { marks, ofNodes } of model.sweeps.filter((sweep) => sweep.kind === "mode")) {
     marks.forEach((mark, k) => note(model.groups[k], mark));
