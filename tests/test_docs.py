@@ -18,13 +18,17 @@ from pathlib import Path
 
 import pytest
 
+import fastad
+
 ROOT = Path(__file__).parents[1]
-PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+PAGES = [*ROOT.glob("*.md"), *sorted((ROOT / "docs").rglob("*.md"))]
 
 pytestmark = pytest.mark.skipif(
     not (ROOT / "docs").is_dir(), reason="the tests run without a source tree"
 )
-each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+each_page = pytest.mark.parametrize(
+    "page", PAGES, ids=lambda page: str(page.relative_to(ROOT))
+)
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 FENCE = re.compile(r"^```(?P<kind>\w+)\n(?P<code>.*?)^```$", re.M | re.S)
@@ -130,6 +134,31 @@ def test_the_pictures_are_current():
     for name, drawing in made["pictures"]().items():
         kept = (ROOT / "docs" / "pictures" / name).read_text("utf8")
         assert kept == drawing + "\n", "run python docs/make_pictures.py"
+
+
+def test_the_pictures_of_the_tutorial_are_current():
+    made = runpy.run_path(str(ROOT / "docs" / "make_tutorial_pictures.py"))
+    for name, picture in made["pictures"]().items():
+        kept = (ROOT / "docs" / "pictures" / name).read_text("utf8")
+        assert kept == picture, "run python docs/make_tutorial_pictures.py"
+
+
+def test_the_reference_has_every_public_name():
+    found = {"fastad": set(), "fastad.math": set()}
+    for page in (ROOT / "docs" / "reference").glob("*.md"):
+        for kind, name in re.findall(
+            r"^\.\. (\w+):: (\S+)", page.read_text("utf8"), re.M
+        ):
+            if kind == "currentmodule":
+                module = name
+            elif kind in ("autofunction", "autoclass"):
+                found[module].add(name)
+    assert found["fastad"] == set(fastad.__all__) - {"errors", "math"}
+    assert found["fastad.math"] == {
+        name
+        for name, thing in vars(fastad.math).items()
+        if callable(thing) and not name.startswith("_")
+    }
 
 
 @pytest.mark.parametrize(
