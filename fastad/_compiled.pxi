@@ -67,6 +67,7 @@ cdef class Path:
 
     def __cinit__(self):
         memset(&self.schedule, 0, sizeof(fad_schedule))
+        self.program = Program.__new__(Program)
         self.forks = {}
 
     def __dealloc__(self):
@@ -98,7 +99,6 @@ cdef class Entry:
     cdef list paths
     cdef Path recent       # that was right last
     cdef object reason     # why calls are not replayed, or None
-    cdef bint is_full      # has as many paths as it may
     cdef Compiled partials # value and Jacobian, for calls with Vars
 
     cdef tuple arguments_of(self, list numbers_):
@@ -113,12 +113,12 @@ cdef class Entry:
 cdef Path new_path(Program recording):
     """Simplified and laid out."""
     cdef Path path = Path()
-    cdef Program program = Program.__new__(Program)
+    cdef Program program = path.program
     check_memory(fad_program_simplify(&recording.program, &program.program))
     check_memory(fad_schedule_make(&program.program, &path.schedule))
     program.arguments, program.result = recording.arguments, recording.result
     program.places = recording.places
-    path.program, path.recording = program, recording
+    path.recording = recording
     path.sides = sides_of(&program.program)
     return path
 
