@@ -308,6 +308,14 @@ def hypot(*x):
 
 length = operation(_math.hypot, lambda *x, v: unit_vector(x))
 exact_sum = operation(lambda *x: _math.fsum(x), lambda *x, v: [1.0] * len(x))
+
+
+def fraction(x):
+    """What is behind the point, with the sign of x."""
+    is_infinite = _math.isinf(value_of(x))
+    return row.copysign(0.0, x) if is_infinite else row.fmod(x, 1.0)
+
+
 exponent = on_values(lambda x: _math.frexp(x)[1])
 
 # Constants, functions about ints, and prod work as they are.
@@ -323,6 +331,6 @@ vars(math).update(
     hypot=hypot,
     ldexp=lambda x, n: row.scale2(x, n),
     log=lambda x, *base: row.log(x) / row.log(*base) if base else row.log(x),
-    modf=lambda x: (row.fmod(x, 1.0), row.trunc(x)),
+    modf=lambda x: (fraction(x), row.trunc(x)),
     sumprod=sumprod,
 )
