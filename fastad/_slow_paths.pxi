@@ -67,7 +67,7 @@ cdef double checked_value(fad_opcode op, asked_by by, tuple values) except? -1.0
         return c_value
     if is_inherited(c_value, values):
         return c_value
-    if isinf(c_value) and fad_op_rows[<int>op].domain in always_defined:
+    if isinf(c_value) and is_in_domain(op, values):
         raise RangeError(message(op, values, "the result is too large for a float"))
     if isnan(c_value) and fad_domain_rows[fad_op_rows[<int>op].domain].name == b"ANY":
         raise DomainError(message(op, values, "infinities cancel, or meet a zero"))
@@ -94,6 +94,18 @@ cdef str remedy(fad_opcode op):
     return fad_domain_rows[fad_op_rows[<int>op].domain].remedy.decode()
 
 
+cdef bint is_in_domain(fad_opcode op, tuple values):
+    """Whether the operation has a value, which may be too large, at arguments where C has inf."""
+    cdef int domain = fad_op_rows[<int>op].domain
+    cdef double last = values[len(values) - 1]
+    return domain in always_defined or domain in without_poles and not (
+        last <= 0.0 and last.is_integer()
+    )
+
+
+cdef set without_poles = {
+    k for k in range(FAD_N_DOMAINS) if fad_domain_rows[k].name in (b"NO_POLE", b"ORDER")
+}
 cdef set always_defined = {
     k for k in range(FAD_N_DOMAINS) if fad_domain_rows[k].name in (b"ANY", b"FINITE")
 }

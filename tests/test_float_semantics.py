@@ -701,3 +701,37 @@ def test_comparisons_with_ints_are_exact():
 def test_integral_powers_of_negative_numbers():
     for x, n in product([-2.0, -0.5, -1e-100], [3, 4, -3, 3.0, 2**53 - 1, 1e300]):
         assert not disagreements(operator.pow, [(x, n)])
+
+
+# ---- Functions beyond math -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "error"),
+    [
+        ("digamma", (0.0,), ValueError),
+        ("digamma", (-3.0,), ValueError),
+        ("digamma", (-INF,), ValueError),
+        ("digamma", (1e-310,), OverflowError),
+        ("digamma", (-1e-310,), OverflowError),
+        ("polygamma", (1.0, -3.0), ValueError),
+        ("polygamma", (1.5, 2.0), ValueError),
+        ("polygamma", (-1.0, 2.0), ValueError),
+        ("polygamma", (1.0, 1e-200), OverflowError),
+        ("polygamma", (1e9, 0.5), OverflowError),
+        ("erfinv", (1.0,), ValueError),
+        ("erfinv", (INF,), ValueError),
+        ("logit", (0.0,), ValueError),
+        ("logit", (INF,), ValueError),
+        ("xlogy", (1.0, -1.0), ValueError),
+        ("xlogy", (INF, -INF), ValueError),
+    ],
+)
+def test_a_function_beyond_math_raises_as_math_does(name, args, error):
+    """ValueError where there is no value, OverflowError where it is too large."""
+
+    def fails(*args):
+        raise error
+
+    assert not disagreements(getattr(fastad, name), [args], fails)
+    assert isinstance(outcome(getattr(fastad, name), *args), error)
