@@ -34,8 +34,10 @@ def walk(p):
 def pictures():
     """The drawings, by the name of the file."""
     textbook = show(f, 2.0, 3.0)
+    seed = [step.kind for step in textbook.steps].index("seed")
     return {
         "height.svg": show(height, 0.5, 1.0).svg(),
+        "graph.svg": textbook.svg(step=seed - 1),  # the forward sweep is done
         "forward.svg": textbook.svg(forward=0),
         "reverse.svg": textbook.svg(),
         "folded.svg": show(walk, [1.0, 2.0]).svg(),
