@@ -11,7 +11,7 @@ the equations of Lotka and Volterra:
 The four rates and the two numbers at the start are fitted at once, to the logarithms:
 hunters' luck multiplies. The solver is Runge and Kutta's, written as one writes it for
 floats, and fastad differentiates what it computes. The data and the model are those of
-a case study of the Stan project, whose results the fit may be compared with:
+a case study of the Stan project, which samples their posterior:
 https://mc-stan.org/users/documentation/case-studies/lotka-volterra-predator-prey.html
 """
 
