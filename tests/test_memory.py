@@ -434,7 +434,7 @@ def repeat(scenario, n):
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_scenarios_leave_nothing(name):
     scenario = SCENARIOS[name]
-    repeat(scenario, 20)
+    repeat(scenario, 200)  # fills the caches of Python and NumPy
     vars_before, blocks_before = _core.live_vars(), sys.getallocatedblocks()
     repeat(scenario, 200)
     assert _core.live_vars() == vars_before
