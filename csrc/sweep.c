@@ -115,19 +115,16 @@ reach(unsigned char *reached, const fad_node *node, uint32_t lowest)
 }
 
 uint64_t
-fad_sweep_backward_carefully(fad_tape *tape, uint32_t from, double seed,
+fad_sweep_backward_carefully(fad_tape *tape, uint32_t from, uint32_t to, uint32_t *lowest,
                              unsigned char *reached)
 {
     double *adjoints = tape->adjoints;
     uint64_t n_absorbed = 0;
 
-    adjoints[from] = seed;
-    reached[from] = 1;
-    tape->n_reached = 0;
-    for (uint32_t id = from + 1, lowest = from; id-- > lowest;) {
+    for (uint32_t id = from + 1; id-- > (to > *lowest ? to : *lowest);) {
         const fad_node *node = &tape->nodes[id];
         if (!reached[id]) {
-            id = skip_unreached(reached, id, lowest);
+            id = skip_unreached(reached, id, to > *lowest ? to : *lowest);
             continue;
         }
         if (node->a == id) {
@@ -139,17 +136,16 @@ fad_sweep_backward_carefully(fad_tape *tape, uint32_t from, double seed,
         if (node->b != id)
             adjoints[node->b] += fad_absorbing_product(adjoint, node->pb, &n_absorbed);
         adjoints[id] = 0.0;
-        lowest = reach(reached, node, lowest);
+        *lowest = reach(reached, node, *lowest);
     }
     return n_absorbed;
 }
 
 void
-fad_sweep_reach(fad_tape *tape, uint32_t from, unsigned char *reached)
+fad_sweep_reach(fad_tape *tape, uint32_t from, uint32_t lowest, unsigned char *reached)
 {
-    reached[from] = 1;
     tape->n_reached = 0;
-    for (uint32_t id = from + 1, lowest = from; id-- > lowest;) {
+    for (uint32_t id = from + 1; id-- > lowest;) {
         const fad_node *node = &tape->nodes[id];
         if (!reached[id])
             id = skip_unreached(reached, id, lowest);

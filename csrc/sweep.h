@@ -38,15 +38,17 @@ void fad_sweep_backward_in_a_crowd(fad_tape *tape, uint32_t from, double seed);
 void fad_sweep_backward_from_seeds(fad_tape *tape, uint32_t from);
 
 /*
- * The same where a partial or an adjoint is not finite: an exact zero absorbs it.  reached
- * holds a zero byte for each node up to from; on return it is 1 where from depends on the node.
- * Notes the inputs that it reaches.  Returns how many products a zero absorbed.
+ * The same where a partial or an adjoint is not finite: an exact zero absorbs it.  From the
+ * seeds down to the node to; a sweep may be done in several pieces.  reached holds a byte for
+ * each node, 1 for those with a seed, of which lowest is the lowest; on return it is 1 where
+ * one of these depends on the node, and lowest is the lowest of all.  Notes the inputs that it
+ * reaches behind the n_reached that are there.  Returns how many products a zero absorbed.
  */
-uint64_t fad_sweep_backward_carefully(fad_tape *tape, uint32_t from, double seed,
-                                      unsigned char *reached);
+uint64_t fad_sweep_backward_carefully(fad_tape *tape, uint32_t from, uint32_t to,
+                                      uint32_t *lowest, unsigned char *reached);
 
-/* Sets reached, and notes inputs, as above, without touching an adjoint. */
-void fad_sweep_reach(fad_tape *tape, uint32_t from, unsigned char *reached);
+/* Sets reached, and notes the inputs, as above, without touching an adjoint. */
+void fad_sweep_reach(fad_tape *tape, uint32_t from, uint32_t lowest, unsigned char *reached);
 
 /*
  * Sweeps in several directions at once, on memory of the caller's: a row of n numbers for

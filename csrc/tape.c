@@ -13,6 +13,7 @@ enum {
 static fad_tape *pool;
 static fad_tape *busy_tapes;
 static uint64_t n_opened;
+static fad_checkpoint *dropped; /* owners may run code when they go: not while collecting */
 
 fad_tape *
 fad_tape_take(void)
@@ -57,9 +58,30 @@ shrink_when_calm(fad_tape *tape, uint32_t wanted)
     tape->n_adjoints = 0;
 }
 
+static void
+drop(fad_checkpoint *checkpoint)
+{
+    checkpoint->before = dropped;
+    dropped = checkpoint;
+}
+
+fad_checkpoint *
+fad_tape_drop_checkpoint(void)
+{
+    fad_checkpoint *checkpoint = dropped;
+    if (checkpoint != NULL)
+        dropped = checkpoint->before;
+    return checkpoint;
+}
+
 void
 fad_tape_reset(fad_tape *tape)
 {
+    while (tape->checkpoints != NULL) {
+        fad_checkpoint *checkpoint = tape->checkpoints;
+        tape->checkpoints = checkpoint->before;
+        drop(checkpoint);
+    }
     if (tape->peak < tape->n_nodes)
         tape->peak = tape->n_nodes;
     shrink_when_calm(tape, tape->peak < MIN_LIMIT / 2 ? MIN_LIMIT : 2 * tape->peak);
@@ -67,7 +89,7 @@ fad_tape_reset(fad_tape *tape)
     tape->n_nodes = tape->n_pinned = tape->n_odd = tape->peak = 0;
     tape->last_input = FAD_NO_NODE;
     tape->waste = tape->patience = 0;
-    tape->n_freed = tape->nests = tape->strict = 0;
+    tape->n_freed = tape->nests = tape->strict = tape->stores_all = 0;
     tape->n_collections = 0;
 }
 
@@ -232,6 +254,31 @@ mark_arguments(fad_tape *tape)
     }
 }
 
+/* A checkpoint stays whole: with one of its results all the others. */
+static void
+mark_results(fad_tape *tape)
+{
+    for (const fad_checkpoint *c = tape->checkpoints; c != NULL; c = c->before)
+        if (is_marked(tape, c->first))
+            for (uint32_t k = 0; k < c->n_results; k++)
+                fad_tape_mark(tape, c->first + c->n_arguments + k);
+}
+
+static void
+slide_checkpoints(fad_tape *tape)
+{
+    for (fad_checkpoint **place = &tape->checkpoints; *place != NULL;) {
+        fad_checkpoint *checkpoint = *place;
+        if (is_marked(tape, checkpoint->first)) {
+            checkpoint->first = fad_tape_new_id(tape, checkpoint->first);
+            place = &checkpoint->before;
+        } else {
+            *place = checkpoint->before;
+            drop(checkpoint);
+        }
+    }
+}
+
 /* Counts the marks, and finds how far all nodes are marked and keep their ids. */
 static uint32_t
 count_marks(fad_tape *tape)
@@ -267,6 +314,7 @@ fad_tape_slide(fad_tape *tape)
     tape->n_collections++;
 
     mark_arguments(tape);
+    mark_results(tape);
     uint32_t n_marked = count_marks(tape);
     tape->n_freed = tape->n_nodes - n_marked;
     if (tape->n_freed == 0)
@@ -293,6 +341,7 @@ fad_tape_slide(fad_tape *tape)
         }
         nodes[n++] = node;
     }
+    slide_checkpoints(tape);
     tape->n_nodes = n;
     tape->last_input = last_input;
     if (tape->n_odd)
@@ -308,4 +357,20 @@ fad_tape_record_chain(fad_tape *tape, size_t n, const uint32_t *ids, const doubl
     for (size_t k = 2; k < n; k++)
         id = fad_tape_record(tape, id, 1.0, ids[k], partials[k]);
     return id;
+}
+
+uint32_t
+fad_tape_record_checkpoint(fad_tape *tape, fad_checkpoint *checkpoint, const uint32_t *ids)
+{
+    checkpoint->first = tape->n_nodes;
+    checkpoint->before = tape->checkpoints;
+    tape->checkpoints = checkpoint;
+    tape->n_odd += checkpoint->n_arguments + checkpoint->n_results;
+    uint32_t link = fad_tape_record_unary(tape, ids[0], NAN);
+    for (uint32_t k = 1; k < checkpoint->n_arguments; k++)
+        link = fad_tape_record(tape, ids[k], NAN, link, NAN);
+    uint32_t first_result = tape->n_nodes;
+    for (uint32_t k = 0; k < checkpoint->n_results; k++)
+        (void)fad_tape_record_unary(tape, link, NAN);
+    return first_result;
 }

@@ -18,6 +18,8 @@
  *   - An input points a at itself, and b at the input before it, the first one at itself: the
  *     chain of inputs, from last_input downwards.  Its pa is the gradient that backward left
  *     there, its pb says whether there is one (0 or 1).
+ *   - A checkpoint, a call that the sweep repeats, is a block of nodes: one for each argument,
+ *     linked, then one for each result.  No sweep goes over them: their partials are nan.
  *   - Between sweeps and collections all adjoints are exactly 0.
  *
  * Tapes are never freed, they are recycled: a holder of an id remembers the tape's epoch and
@@ -36,6 +38,14 @@ typedef struct {
     double pa, pb;
 } fad_node;
 
+/* A call of a function whose operations are not on the tape. */
+typedef struct fad_checkpoint {
+    uint32_t first; /* of its nodes */
+    uint32_t n_arguments, n_results;
+    struct fad_checkpoint *before; /* with smaller ids on the same tape */
+    void *owner;                   /* the binding's: what to call, and how */
+} fad_checkpoint;
+
 #define FAD_NO_NODE UINT32_MAX
 #define FAD_MAX_NODES (UINT32_MAX - 15u) /* ids are 32 bits, some stay free */
 
@@ -50,6 +60,7 @@ typedef struct fad_tape {
     uint32_t n_reached;   /* inputs that the last sweep has noted */
     uint32_t n_pinned;    /* nodes [0, n_pinned) outlive every collection, in place */
     uint32_t last_input;  /* head of the chain of inputs, or FAD_NO_NODE */
+    fad_checkpoint *checkpoints; /* the last one, or NULL */
     uint32_t n_odd;       /* nodes with a partial that is not finite, at least */
     uint32_t busy;        /* > 0: being swept, without the caller's lock */
     uint32_t saved_limit; /* what limit was before busy */
@@ -64,6 +75,7 @@ typedef struct fad_tape {
     uint32_t nests;       /* the binding's: whether values may be of outer tapes, */
     void *outer;          /* and what it keeps then; NULL until that happens */
     uint32_t strict;      /* the binding's: whether losing a derivative is an error */
+    uint32_t stores_all;  /* the binding's: whether checkpoints are recorded like the rest */
     void *program;        /* the binding's: what records instructions instead of nodes */
     uint64_t *marks;      /* during a collection: a bit for each node */
     uint32_t *n_marks_before; /* during a collection: in the words before each */
@@ -180,5 +192,17 @@ fad_tape_record_input(fad_tape *tape)
 /* A result of n arguments as a chain of max(1, n - 1) nodes; needs as much room. */
 uint32_t fad_tape_record_chain(fad_tape *tape, size_t n, const uint32_t *ids,
                                const double *partials);
+
+/*
+ * A call with n_arguments > 0 and n_results of the checkpoint, whose arguments have these ids;
+ * needs as much room.  Returns the first result's id.  The checkpoint belongs to the tape until
+ * fad_tape_drop_checkpoint hands it out: when a collection has found that no result is in use,
+ * or the tape was emptied.
+ */
+uint32_t fad_tape_record_checkpoint(fad_tape *tape, fad_checkpoint *checkpoint,
+                                    const uint32_t *ids);
+
+/* A checkpoint that is on no tape any more, of whatever tape; NULL if there is none. */
+fad_checkpoint *fad_tape_drop_checkpoint(void);
 
 #endif

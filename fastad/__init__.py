@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from fastad import errors, functions, math
 from fastad._core import Dual, Program, Tape, Var, stop_gradient
 from fastad.arrays import asarray
+from fastad.checkpointing import checkpoint
 from fastad.compiling import compile
 from fastad.custom import custom_jvp, custom_vjp
 from fastad.derivatives import derivative, grad, jvp, value_and_grad, vjp
@@ -25,6 +26,7 @@ __all__ = [
     "Var",
     "asarray",
     "check_grad",
+    "checkpoint",
     "compile",
     "cost_table",
     "custom_jvp",

@@ -33,15 +33,21 @@ cdef extern from "tape.h" nogil:
     ctypedef struct fad_node:
         uint32_t a, b
         double pa, pb
+    ctypedef struct fad_checkpoint:
+        uint32_t first, n_arguments, n_results
+        fad_checkpoint *before
+        void *owner
     ctypedef struct fad_tape:
         fad_node *nodes
         uint32_t n_nodes, limit, epoch, n_pinned, last_input, n_odd, busy, peak, nests
-        uint32_t strict
+        uint32_t strict, stores_all
+        fad_checkpoint *checkpoints
         uint64_t opened
         void *outer
         void *program
         double *adjoints
         uint32_t n_reached
+        uint32_t n_adjoints
         uint64_t waste, n_collections
         fad_tape *next
     uint32_t FAD_NO_NODE
@@ -55,13 +61,18 @@ cdef extern from "tape.h" nogil:
     void fad_tape_end_all_busy()
     uint32_t fad_tape_record_input(fad_tape *)
     uint32_t fad_tape_record_chain(fad_tape *, size_t, const uint32_t *, const double *)
+    uint32_t fad_tape_record_checkpoint(fad_tape *, fad_checkpoint *, const uint32_t *)
+    fad_checkpoint *fad_tape_drop_checkpoint()
 
 cdef extern from "sweep.h" nogil:
     void fad_sweep_backward(fad_tape *, uint32_t, double)
     void fad_sweep_backward_in_a_crowd(fad_tape *, uint32_t, double)
-    uint64_t fad_sweep_backward_carefully(fad_tape *, uint32_t, double, unsigned char *)
+    void fad_sweep_backward_from_seeds(fad_tape *, uint32_t)
+    uint64_t fad_sweep_backward_carefully(
+        fad_tape *, uint32_t, uint32_t, uint32_t *, unsigned char *
+    )
     double fad_absorbing_product(double, double, uint64_t *)
-    void fad_sweep_reach(fad_tape *, uint32_t, unsigned char *)
+    void fad_sweep_reach(fad_tape *, uint32_t, uint32_t, unsigned char *)
 
     void fad_sweep_forward_many(const fad_tape *, uint32_t, uint32_t, double *, int)
     void fad_sweep_backward_many(const fad_tape *, uint32_t, uint32_t, double *, int)

@@ -19,8 +19,8 @@ from cpython.buffer cimport (
 )
 from cpython.object cimport PyObject, Py_EQ, Py_GE, Py_GT, Py_LE, Py_LT, Py_NE, PyObject_RichCompare
 from libc.math cimport copysign, isfinite, isinf, isnan
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy, memset
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcmp, memcpy, memset
 
 import math
 import numbers
@@ -557,6 +557,7 @@ include "_compiled.pxi"
 include "_many_points.pxi"
 include "_sparse.pxi"
 include "_custom.pxi"
+include "_checkpoints.pxi"
 include "_rows.pxi"
 
 

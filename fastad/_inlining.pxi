@@ -298,14 +298,14 @@ cdef object inlined_pushforward(f, tuple primals, tuple tangents, dict kwargs, b
     )
 
 
-def recording_of(Recipe recipe, tuple args, dict kwargs):
+def recording_of(Recipe recipe, tuple args, dict kwargs, bint stores_all=False):
     """A `Recording`, or the like of it inside of a program that is being recorded."""
     if n_recordings and is_inside_program(args):
         try:
             return InnerRecording(recipe, args, kwargs)
         except NotAProgram:
             pass
-    return Recording(recipe, args, kwargs)
+    return Recording(recipe, args, kwargs, stores_all)
 
 
 def curvature_of(Recipe recipe, tuple args, dict kwargs):

@@ -222,31 +222,49 @@ cdef list sweep_nested(fad_tape *tape, dict seeds, bint raises):
 
     seeds: id -> the adjoint that the node starts with.
     """
-    cdef Py_ssize_t n_inputs = tape.n_pinned, id = max(seeds)
-    cdef list adjoints = [None] * max(id + 1, n_inputs)
-    cdef dict of_nodes = {} if tape.outer == NULL else (<Outer>tape.outer).partials
-    cdef fad_node node
     cdef uint64_t n_absorbed = 0
-    for start, seed in seeds.items():
-        adjoints[start] = seed
-    while id >= n_inputs:
-        adjoint = adjoints[id]
-        if adjoint is not None:
-            adjoints[id] = None
-            node = tape.nodes[id]
-            partials = of_nodes.get(id)
-            pa, pb = (node.pa, node.pb) if partials is None else partials
-            if node.a != <uint32_t>id:  # no constant that `where` has chosen
-                accumulate(adjoints, node.a, product_of(adjoint, pa, &n_absorbed))
-                if node.b != <uint32_t>id:
-                    accumulate(adjoints, node.b, product_of(adjoint, pb, &n_absorbed))
-        id -= 1
-    gradient = [0.0 if adjoint is None else adjoint for adjoint in adjoints[:n_inputs]]
+    adjoints = sweep_nested_in_silence(tape, seeds, &n_absorbed)
+    gradient = [0.0 if adjoint is None else adjoint for adjoint in adjoints]
     if raises and (n_absorbed or any([isnan(primal(x)) for x in gradient])):
         raise_not_smooth()
     if n_absorbed:
         warn_of_absorption()
     return gradient
+
+
+cdef list sweep_nested_in_silence(fad_tape *tape, dict seeds, uint64_t *n_absorbed):
+    """The adjoints of the pinned inputs, None for those that are not reached."""
+    cdef Py_ssize_t n_inputs = tape.n_pinned, id = max(seeds)
+    cdef list adjoints = [None] * max(id + 1, n_inputs)
+    cdef dict of_nodes = {} if tape.outer == NULL else (<Outer>tape.outer).partials
+    cdef fad_node node
+    cdef fad_checkpoint *checkpoint = tape.checkpoints
+    for start, seed in seeds.items():
+        adjoints[start] = seed
+    while checkpoint != NULL and checkpoint.first > id:
+        checkpoint = checkpoint.before
+    fad_tape_set_busy(tape)  # what a checkpoint calls must not record here
+    try:
+        while id >= n_inputs:
+            if checkpoint != NULL and id < end_of_checkpoint(checkpoint):
+                (<Checkpoint>checkpoint.owner).pull_back_nested(tape, adjoints, n_absorbed)
+                id = <Py_ssize_t>checkpoint.first - 1
+                checkpoint = checkpoint.before
+                continue
+            adjoint = adjoints[id]
+            if adjoint is not None:
+                adjoints[id] = None
+                node = tape.nodes[id]
+                partials = of_nodes.get(id)
+                pa, pb = (node.pa, node.pb) if partials is None else partials
+                if node.a != <uint32_t>id:  # no constant that `where` has chosen
+                    accumulate(adjoints, node.a, product_of(adjoint, pa, n_absorbed))
+                    if node.b != <uint32_t>id:
+                        accumulate(adjoints, node.b, product_of(adjoint, pb, n_absorbed))
+            id -= 1
+    finally:
+        fad_tape_end_busy(tape)
+    return adjoints[:n_inputs]
 
 
 cdef int accumulate(list adjoints, Py_ssize_t id, x) except -1:

@@ -13,9 +13,10 @@ cdef class Recording:
     cdef object name      # of the function, for messages
     cdef bint raises      # on nan
 
-    def __cinit__(self, Recipe recipe, tuple args, dict kwargs):
+    def __cinit__(self, Recipe recipe, tuple args, dict kwargs, bint stores_all=False):
         self.tape = take_tape()
         self.tape.nests = 1
+        self.tape.stores_all = stores_all  # checkpoints, too: only single sweeps repeat calls
         self.one = recipe.one
         self.raises = recipe.raises
         self.name = name_of(recipe.f)
@@ -61,6 +62,8 @@ cdef class Recording:
         cdef Py_ssize_t k
         if self.tape.outer != NULL:
             rows = [self.sweep(one_of(len(self.outputs), k)) for k in range(len(self.outputs))]
+        elif self.tape.checkpoints != NULL:
+            rows = [self.row(output) for output in self.outputs]
         else:
             nodes = self.output_nodes()
             forward = mode == "forward" or (

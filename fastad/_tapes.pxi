@@ -69,6 +69,7 @@ cdef void give_tape(fad_tape *tape) noexcept:
     else:
         close_to_outer(tape)
         fad_tape_give(tape)
+        release_dropped_checkpoints()
 
 
 cdef fad_tape *take_tape() except NULL:
@@ -140,45 +141,31 @@ cdef enum:
     LONG_SWEEP = 50000  # nodes, about 0.1 ms: from here on other threads may run meanwhile
 
 
+cdef struct Seeds:
+    Py_ssize_t n
+    const uint32_t *ids
+    const double *adjoints
+    uint32_t first, last  # the smallest and the largest of the ids
+
+
 cdef int sweep(fad_tape *tape, uint32_t start, double seed, bint raises) except -1:
     """Leave the adjoints of the inputs in tape.adjoints; on failure all are 0 again."""
-    if tape.busy:
-        raise BusyTapeError("another thread is sweeping this tape: wait until it is done")
-    if fad_tape_reserve_adjoints(tape) < 0:
-        raise OutOfMemoryError(
-            f"no memory for the adjoints of {tape.n_nodes} nodes: the tape is as it was"
-        )
-    if tape.n_odd == 0:
-        if start < LONG_SWEEP:
-            sweep_plainly(tape, start, seed)
-        else:
-            fad_tape_set_busy(tape)
-            with nogil:
-                sweep_plainly(tape, start, seed)
-            fad_tape_end_busy(tape)
-        if not an_input_is_nan(tape):
-            return 0
-        clear_inputs(tape)
-    sweep_carefully(tape, start, seed, raises)
+    cdef unsigned char *reached = NULL
+    sweep_and_reach(tape, start, seed, raises, &reached)
+    fad_memory_free(reached)
     return 0
 
 
-cdef inline void sweep_plainly(fad_tape *tape, uint32_t start, double seed) noexcept nogil:
-    if tape.n_pinned:  # a verb's tape
-        fad_sweep_backward(tape, start, seed)
-    else:
-        fad_sweep_backward_in_a_crowd(tape, start, seed)
-
-
-cdef int sweep_carefully(fad_tape *tape, uint32_t start, double seed, bint raises) except -1:
-    """The sweep where 0 absorbs what is not finite, and says so once."""
-    cdef unsigned char *reached = <unsigned char *>fad_memory_zeroed(<size_t>start + 1)
-    if reached == NULL:
-        raise OutOfMemoryError("no memory for a sweep: the tape is as it was")
-    cdef uint64_t n_absorbed = fad_sweep_backward_carefully(tape, start, seed, reached)
-    fad_memory_free(reached)
+cdef int sweep_and_reach(
+    fad_tape *tape, uint32_t start, double seed, bint raises, unsigned char **reached
+) except -1:
+    """The same; reached is then what a careful sweep found out, or NULL. The caller frees it."""
+    cdef Seeds seeds
+    seeds.n, seeds.ids, seeds.adjoints = 1, &start, &seed
+    seeds.first = seeds.last = start
+    cdef uint64_t n_absorbed = sweep_in_silence(tape, &seeds, reached)
     try:
-        if raises and (n_absorbed or an_input_is_nan(tape)):
+        if raises and (n_absorbed or reached[0] != NULL and an_input_is_nan(tape)):
             raise_not_smooth()
         if n_absorbed:
             fad_tape_set_busy(tape)  # the adjoints are not cleared yet
@@ -188,8 +175,96 @@ cdef int sweep_carefully(fad_tape *tape, uint32_t start, double seed, bint raise
                 fad_tape_end_busy(tape)
     except BaseException:
         clear_inputs(tape)
+        fad_memory_free(reached[0])
+        reached[0] = NULL
         raise
     return 0
+
+
+cdef uint64_t sweep_in_silence(
+    fad_tape *tape, const Seeds *seeds, unsigned char **reached
+) except? 0xffffffffffffffff:
+    """The sweep, plain where that will do. Returns how many products a zero absorbed."""
+    if tape.busy:
+        raise BusyTapeError("another thread is sweeping this tape: wait until it is done")
+    if fad_tape_reserve_adjoints(tape) < 0:
+        raise OutOfMemoryError(
+            f"no memory for the adjoints of {tape.n_nodes} nodes: the tape is as it was"
+        )
+    if tape.n_odd == 0:
+        if seeds.last < LONG_SWEEP:
+            sweep_plainly(tape, seeds)
+        else:
+            fad_tape_set_busy(tape)
+            with nogil:
+                sweep_plainly(tape, seeds)
+            fad_tape_end_busy(tape)
+        if not an_input_is_nan(tape):
+            return 0
+        clear_inputs(tape)
+    reached[0] = new_reached(tape, seeds)
+    sow(tape, seeds)
+    try:
+        return sweep_carefully(tape, seeds, reached[0])
+    except BaseException:
+        fad_memory_free(reached[0])
+        reached[0] = NULL
+        raise
+
+
+cdef inline void sweep_plainly(fad_tape *tape, const Seeds *seeds) noexcept nogil:
+    if tape.n_pinned:  # a verb's tape
+        sow(tape, seeds)
+        fad_sweep_backward_from_seeds(tape, seeds.last)
+    else:
+        fad_sweep_backward_in_a_crowd(tape, seeds.last, seeds.adjoints[0])
+
+
+cdef inline void sow(fad_tape *tape, const Seeds *seeds) noexcept nogil:
+    cdef Py_ssize_t k
+    for k in range(seeds.n):
+        tape.adjoints[seeds.ids[k]] += seeds.adjoints[k]
+
+
+cdef unsigned char *new_reached(fad_tape *tape, const Seeds *seeds) except NULL:
+    """A byte for each node that the sweep may reach: 1 for those with a seed."""
+    cdef size_t n = tape.n_nodes if tape.checkpoints != NULL else seeds.last + 1
+    cdef unsigned char *reached = <unsigned char *>fad_memory_zeroed(n)
+    cdef Py_ssize_t k
+    if reached == NULL:
+        raise OutOfMemoryError("no memory for a sweep: the tape is as it was")
+    for k in range(seeds.n):
+        reached[seeds.ids[k]] = 1
+    return reached
+
+
+cdef uint64_t sweep_carefully(
+    fad_tape *tape, const Seeds *seeds, unsigned char *reached
+) except? 0xffffffffffffffff:
+    """The sweep where 0 absorbs what is not finite; it stops at each checkpoint.
+
+    On failure all adjoints are 0 again.
+    """
+    cdef fad_checkpoint *checkpoint = tape.checkpoints
+    cdef uint32_t id = seeds.last, lowest = seeds.first
+    cdef uint64_t n_absorbed = 0
+    tape.n_reached = 0
+    fad_tape_set_busy(tape)  # what a checkpoint calls must not record here
+    try:
+        while checkpoint != NULL:
+            if checkpoint.first <= id:
+                n_absorbed += fad_sweep_backward_carefully(
+                    tape, id, end_of_checkpoint(checkpoint), &lowest, reached
+                )
+                n_absorbed += (<Checkpoint>checkpoint.owner).pull_back(tape, &lowest, reached)
+                id = checkpoint.first - 1
+            checkpoint = checkpoint.before
+        return n_absorbed + fad_sweep_backward_carefully(tape, id, 0, &lowest, reached)
+    except BaseException:
+        memset(tape.adjoints, 0, (<size_t>seeds.last + 1) * sizeof(double))
+        raise
+    finally:
+        fad_tape_end_busy(tape)
 
 
 cdef int raise_not_smooth() except -1:
@@ -249,21 +324,22 @@ cdef int backward(
     fad_tape *tape, uint32_t start, double seed, bint accumulate, bint raises
 ) except -1:
     """Sweep, then move the adjoints of the inputs into their gradients."""
-    cdef unsigned char *reached
+    cdef unsigned char *reached = NULL
     cdef uint32_t *ids
     cdef uint32_t k
     cdef fad_node *node
-    sweep(tape, start, seed, raises)
+    sweep_and_reach(tape, start, seed, raises, &reached)
 
     # An adjoint of 0 may mean "not reached", which leaves a gradient alone, or "reached,
     # and the derivative is 0"; only a walk over the edges tells them apart.
-    if has_more_inputs(tape, start):
+    if reached == NULL and has_more_inputs(tape, start):
         reached = <unsigned char *>fad_memory_zeroed(<size_t>start + 1)
         if reached == NULL:
             clear_inputs(tape)
             raise OutOfMemoryError("no memory for a sweep: the gradients are as they were")
-        fad_sweep_reach(tape, start, reached)
-        fad_memory_free(reached)
+        reached[start] = 1
+        fad_sweep_reach(tape, start, start, reached)
+    fad_memory_free(reached)
 
     ids = fad_tape_reached_inputs(tape)
     for k in range(tape.n_reached):
@@ -272,6 +348,7 @@ cdef int backward(
         node.pb = 1.0
         tape.adjoints[ids[k]] = 0.0
     collect_if_wasteful(tape)
+    release_dropped_checkpoints()
     return 0
 
 
@@ -349,7 +426,7 @@ cdef class Tape:
             return
         if self.tape.busy:
             raise BusyTapeError("another thread is sweeping this tape: close it afterwards")
-        fad_tape_give(self.tape)
+        give_tape(self.tape)
         self.tape = NULL
 
     def __enter__(self):

@@ -255,7 +255,9 @@ make_room(fad_tape *tape, uint32_t n)
     if (tape->busy) {
         PyErr_SetString(errors.busy_tape,
                         "another thread is sweeping this tape: wait for its backward() to "
-                        "return, or give each thread a tape of its own");
+                        "return, or give each thread a tape of its own (under "
+                        "fastad.checkpoint it is this thread: pass the function what it "
+                        "computes with as arguments)");
         return -1;
     }
     collect(tape);

@@ -90,7 +90,7 @@ class PathError(FastadError, ValueError):
 
 
 class ImpureFunctionError(FastadError, RuntimeError):
-    """A compiled function did something else when it was called a second time."""
+    """A compiled or checkpointed function did something else when it was called again."""
 
 
 class NonSmoothError(FastadError, ArithmeticError):

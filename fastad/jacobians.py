@@ -58,7 +58,8 @@ def jacobian(f, argnums=0, mode="auto", *, on_nan="warn"):
 
     @differentiates(f, recipe.argnums)
     def jacobian(*args, **kwargs):
-        return _core.recording_of(recipe, args, kwargs).jacobian(mode)
+        stores_all = mode != "reverse"
+        return _core.recording_of(recipe, args, kwargs, stores_all).jacobian(mode)
 
     return jacobian
 
@@ -223,7 +224,8 @@ def cost_table(f, *args, argnums=0):
     forward        1000      63     668.3 us     701.2 us
     reverse           1       1       3.1 us      12.4 us  <- auto
     """
-    recording = _core.Recording(_core.Recipe(f, argnums, False, "warn"), args, {})
+    recipe = _core.Recipe(f, argnums, False, "warn")
+    recording = _core.Recording(recipe, args, {}, stores_all=True)
     inputs, outputs, nodes = recording.counts
     rows = {}
     for mode, (directions, sweeps, predicted) in recording.costs().items():

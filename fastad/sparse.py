@@ -92,7 +92,7 @@ def _run(f, argnums, second, args, kwargs):
     recipe = _core.Recipe(f, argnums, False, "warn")
     if second:
         return _core.Curvature(recipe, args, kwargs)
-    return _core.Recording(recipe, args, kwargs)
+    return _core.Recording(recipe, args, kwargs, stores_all=True)
 
 
 def _sparse_verb(f, argnums, sparsity, second):

@@ -428,7 +428,10 @@ zero_absorbs_in_a_careful_sweep(void)
         uint32_t inner = unary(tape, x, expected[k].inner);
         uint32_t y = unary(tape, inner, expected[k].outer);
         CHECK(fad_tape_reserve_adjoints(tape) == 0);
-        uint64_t n_absorbed = fad_sweep_backward_carefully(tape, y, 1.0, reached);
+        tape->adjoints[y] = reached[y] = 1;
+        uint32_t lowest = y;
+        tape->n_reached = 0;
+        uint64_t n_absorbed = fad_sweep_backward_carefully(tape, y, 0, &lowest, reached);
         CHECK(n_absorbed == expected[k].n_absorbed);
         CHECK(take_adjoint(tape, x) == expected[k].adjoint && is_sound(tape));
         CHECK(!reached[unused] && reached[x] && reached[inner] && reached[y]);
@@ -455,10 +458,15 @@ a_careful_sweep_equals_the_plain_one(void)
                          random_below(tape->n_nodes), random_partial());
         uint32_t from = N_NODES - 1 - random_below(20);
         CHECK(gradient(tape, from, adjoints, N_INPUTS) == N_INPUTS);
-        CHECK(fad_sweep_backward_carefully(tape, from, 1.0, careful) == 0);
+        tape->adjoints[from] = careful[from] = 1;
+        uint32_t between = random_below(from), lowest = from; /* in two pieces */
+        tape->n_reached = 0;
+        CHECK(fad_sweep_backward_carefully(tape, from, between, &lowest, careful) == 0);
+        CHECK(fad_sweep_backward_carefully(tape, between - 1, 0, &lowest, careful) == 0);
         for (uint32_t id = 0; id < N_INPUTS; id++)
             CHECK(take_adjoint(tape, id) == adjoints[id]);
-        fad_sweep_reach(tape, from, reached);
+        reached[from] = 1;
+        fad_sweep_reach(tape, from, from, reached);
         CHECK(memcmp(careful, reached, sizeof reached) == 0 && is_sound(tape));
         fad_tape_give(tape);
     }
@@ -494,7 +502,7 @@ a_sweep_in_a_crowd_equals_the_plain_one(void)
                 CHECK(fad_tape_reached_inputs(tape)[n_seen++] == id);
         CHECK(tape->n_reached == n_seen && n_seen > 0);
         memset(tape->adjoints, 0, sizeof adjoints);
-        fad_sweep_reach(tape, from, reached);
+        fad_sweep_reach(tape, from, from, reached);
         CHECK(tape->n_reached >= n_seen && is_sound(tape));
         fad_tape_give(tape);
     }
@@ -507,9 +515,9 @@ reach_knows_a_zero_from_a_stranger(void)
     uint32_t x = input(tape), y = input(tape), z = input(tape);
     uint32_t nothing = unary(tape, x, 0.0);
     uint32_t sum = binary(tape, nothing, 1.0, y, 1.0);
-    unsigned char reached[5] = {0};
+    unsigned char reached[5] = {[4] = 1};
     CHECK(fad_tape_reserve_adjoints(tape) == 0);
-    fad_sweep_reach(tape, sum, reached);
+    fad_sweep_reach(tape, sum, sum, reached);
     CHECK(tape->n_reached == 2 && fad_tape_reached_inputs(tape)[0] == y);
     CHECK(reached[x] && reached[y] && !reached[z] && reached[nothing] && reached[sum]);
     fad_tape_give(tape);
@@ -617,6 +625,49 @@ partials_that_are_not_finite_are_counted_anew(void)
     CHECK(collect(tape, ids, 2) == 0 && tape->n_odd == 1);
     CHECK(collect(tape, ids, 1) == 0 && tape->n_odd == 0);
     fad_tape_give(tape);
+}
+
+/* x, y, then one checkpoint of both with two results and, of the second of them, another. */
+static void
+a_checkpoint_lives_while_one_of_its_results_does(void)
+{
+    static const struct {
+        uint32_t kept;    /* of the results 0, 1 and, of the second checkpoint, 2 */
+        uint32_t n_nodes; /* that stay: a dead node before, and the inputs, may go */
+        int n_dropped;
+    } expected[] = {{0, 6, 1}, {1, 6, 1}, {2, 8, 0}, {3, 0, 2}};
+    for (size_t k = 0; k < LENGTH(expected); k++) {
+        fad_tape *tape = fad_tape_take();
+        fad_checkpoint both = {.n_arguments = 2, .n_results = 2};
+        fad_checkpoint one = {.n_arguments = 1, .n_results = 1};
+        uint32_t arguments[] = {input(tape), 0};
+        (void)unary(tape, arguments[0], 1.0);
+        arguments[1] = input(tape);
+        make_room(tape, 6);
+        uint32_t first = fad_tape_record_checkpoint(tape, &both, arguments);
+        uint32_t second = first + 1;
+        uint32_t third = fad_tape_record_checkpoint(tape, &one, &second);
+        uint32_t results[] = {first, second, third};
+        CHECK(both.first == 3 && first == 5 && one.first == 7 && third == 8);
+        CHECK(tape->n_odd == 6 && tape->checkpoints == &one && one.before == &both);
+
+        uint32_t n_kept = expected[k].kept < 3;
+        CHECK(collect(tape, &results[n_kept ? expected[k].kept : 0], n_kept) == 0);
+        CHECK(tape->n_nodes == expected[k].n_nodes && is_sound(tape));
+        int n_dropped = 0;
+        while (fad_tape_drop_checkpoint() != NULL)
+            n_dropped++;
+        CHECK(n_dropped == expected[k].n_dropped);
+        if (n_kept) {
+            CHECK(both.first == 2 && tape->nodes[2].a == 0 && tape->nodes[3].a == 1);
+            CHECK(tape->nodes[3].b == 2 && tape->nodes[4].a == 3 && tape->nodes[5].a == 3);
+            CHECK(tape->n_odd == tape->n_nodes - 2);
+        }
+        fad_tape_give(tape);
+        while (fad_tape_drop_checkpoint() != NULL)
+            n_dropped++;
+        CHECK(n_dropped == 2);
+    }
 }
 
 /* Two tapes record the same random program; on one, collections come in between.  Ids in
@@ -884,6 +935,7 @@ static const struct {
     TEST(pinned_nodes_stay_in_place),
     TEST(a_gradient_moves_with_its_input),
     TEST(partials_that_are_not_finite_are_counted_anew),
+    TEST(a_checkpoint_lives_while_one_of_its_results_does),
     TEST(collecting_changes_no_gradient),
     TEST(a_recycled_tape_has_a_new_epoch),
     TEST(two_tapes_are_two),
