@@ -158,16 +158,9 @@ fad_sweep_reach(fad_tape *tape, uint32_t from, uint32_t lowest, unsigned char *r
 
 /* ---- Several directions at once ------------------------------------------------------ */
 
-static inline double
-product(double x, double partial, int careful)
-{
-    return careful && (x == 0.0 || partial == 0.0) ? 0.0 : x * partial;
-}
-
-/* Inlined with n and careful known, so that the loops over a row are unrolled. */
+/* Inlined with n known, so that the loops over a row are unrolled. */
 static inline void
-backward(const fad_tape *tape, uint32_t from, uint32_t n, double *restrict adjoints,
-         int careful)
+backward(const fad_tape *tape, uint32_t from, uint32_t n, double *restrict adjoints)
 {
     const fad_node *restrict nodes = tape->nodes;
     for (uint32_t id = from + 1; id-- > 0;) {
@@ -181,17 +174,16 @@ backward(const fad_tape *tape, uint32_t from, uint32_t n, double *restrict adjoi
         if (!any || node->a == id)
             continue;
         for (uint32_t d = 0; d < n; d++)
-            row_a[d] += product(row[d], node->pa, careful);
+            row_a[d] += row[d] * node->pa;
         for (uint32_t d = 0; node->b != id && d < n; d++)
-            row_b[d] += product(row[d], node->pb, careful);
+            row_b[d] += row[d] * node->pb;
         for (uint32_t d = 0; d < n; d++)
             row[d] = 0.0;
     }
 }
 
 static inline void
-forward(const fad_tape *tape, uint32_t to, uint32_t n, double *restrict tangents,
-        int careful)
+forward(const fad_tape *tape, uint32_t to, uint32_t n, double *restrict tangents)
 {
     const fad_node *restrict nodes = tape->nodes;
     for (uint32_t id = 0; id <= to; id++) {
@@ -202,40 +194,95 @@ forward(const fad_tape *tape, uint32_t to, uint32_t n, double *restrict tangents
         if (node->a == id) /* an input */
             continue;
         for (uint32_t d = 0; d < n; d++)
-            row[d] = product(row_a[d], node->pa, careful);
+            row[d] = row_a[d] * node->pa;
         for (uint32_t d = 0; node->b != id && d < n; d++)
-            row[d] += product(row_b[d], node->pb, careful);
+            row[d] += row_b[d] * node->pb;
     }
 }
 
 #define WITH_CONSTANT_N(sweep)                                                             \
     do {                                                                                   \
-        if (careful)                                                                       \
-            sweep(tape, end, n, rows, 1);                                                  \
-        else if (n == 1)                                                                   \
-            sweep(tape, end, 1, rows, 0);                                                  \
+        if (n == 1)                                                                        \
+            sweep(tape, end, 1, rows);                                                     \
         else if (n == 2)                                                                   \
-            sweep(tape, end, 2, rows, 0);                                                  \
+            sweep(tape, end, 2, rows);                                                     \
         else if (n == 4)                                                                   \
-            sweep(tape, end, 4, rows, 0);                                                  \
+            sweep(tape, end, 4, rows);                                                     \
         else if (n == 8)                                                                   \
-            sweep(tape, end, 8, rows, 0);                                                  \
+            sweep(tape, end, 8, rows);                                                     \
         else if (n == 16)                                                                  \
-            sweep(tape, end, 16, rows, 0);                                                 \
+            sweep(tape, end, 16, rows);                                                    \
         else                                                                               \
-            sweep(tape, end, n, rows, 0);                                                  \
+            sweep(tape, end, n, rows);                                                     \
     } while (0)
 
 void
-fad_sweep_backward_many(const fad_tape *tape, uint32_t end, uint32_t n, double *rows,
-                        int careful)
+fad_sweep_backward_many(const fad_tape *tape, uint32_t end, uint32_t n, double *rows)
 {
     WITH_CONSTANT_N(backward);
 }
 
 void
-fad_sweep_forward_many(const fad_tape *tape, uint32_t end, uint32_t n, double *rows,
-                       int careful)
+fad_sweep_forward_many(const fad_tape *tape, uint32_t end, uint32_t n, double *rows)
 {
     WITH_CONSTANT_N(forward);
+}
+
+/* Adds to the directions of a row that are in the mask. */
+static void
+add_products(double *row, const double *factors, double partial, uint32_t n, uint16_t mask,
+             uint64_t *n_absorbed)
+{
+    for (uint32_t d = 0; d < n; d++)
+        if (mask >> d & 1)
+            row[d] += fad_absorbing_product(factors[d], partial, n_absorbed);
+}
+
+uint64_t
+fad_sweep_backward_many_carefully(const fad_tape *tape, uint32_t from, uint32_t n,
+                                  double *adjoints, uint16_t *reached)
+{
+    uint64_t n_absorbed = 0;
+    for (uint32_t id = from + 1; id-- > 0;) {
+        const fad_node *node = &tape->nodes[id];
+        double *row = adjoints + (size_t)id * n;
+        if (!reached[id] || node->a == id)
+            continue;
+        add_products(adjoints + (size_t)node->a * n, row, node->pa, n, reached[id],
+                     &n_absorbed);
+        reached[node->a] |= reached[id];
+        if (node->b != id) {
+            add_products(adjoints + (size_t)node->b * n, row, node->pb, n, reached[id],
+                         &n_absorbed);
+            reached[node->b] |= reached[id];
+        }
+        for (uint32_t d = 0; d < n; d++)
+            row[d] = 0.0;
+    }
+    return n_absorbed;
+}
+
+uint64_t
+fad_sweep_forward_many_carefully(const fad_tape *tape, uint32_t to, uint32_t n,
+                                 double *tangents, uint16_t *reached,
+                                 const unsigned char *needed)
+{
+    uint64_t n_absorbed = 0;
+    for (uint32_t id = 0; id <= to; id++) {
+        const fad_node *node = &tape->nodes[id];
+        double *row = tangents + (size_t)id * n;
+        if (!needed[id] || node->a == id)
+            continue;
+        for (uint32_t d = 0; d < n; d++)
+            row[d] = 0.0;
+        add_products(row, tangents + (size_t)node->a * n, node->pa, n, reached[node->a],
+                     &n_absorbed);
+        reached[id] = reached[node->a];
+        if (node->b != id) {
+            add_products(row, tangents + (size_t)node->b * n, node->pb, n,
+                         reached[node->b], &n_absorbed);
+            reached[id] |= reached[node->b];
+        }
+    }
+    return n_absorbed;
 }

@@ -54,18 +54,27 @@ void fad_sweep_reach(fad_tape *tape, uint32_t from, uint32_t lowest, unsigned ch
  * Sweeps in several directions at once, on memory of the caller's: a row of n numbers for
  * each node, row id beginning at id * n.  1, 2, 4, 8 and 16 directions are the fast ones.
  *
- * careful: a zero of a direction absorbs what is not finite.  Needed if tape->n_odd is not 0,
- * for in a row some directions may be 0 where others are not; and worth a second sweep if a
- * result is nan.
+ * The plain ones will do if tape->n_odd is 0 and no result is nan.
  */
 
 /* Rows up to from: seeds at first, and 0 elsewhere; afterwards what the inputs received, and
    0 elsewhere. */
 void fad_sweep_backward_many(const fad_tape *tape, uint32_t from, uint32_t n,
-                             double *adjoints, int careful);
+                             double *adjoints);
 
 /* Rows up to to: those of the inputs are given, the others are written. */
-void fad_sweep_forward_many(const fad_tape *tape, uint32_t to, uint32_t n, double *tangents,
-                            int careful);
+void fad_sweep_forward_many(const fad_tape *tape, uint32_t to, uint32_t n, double *tangents);
+
+/*
+ * The same carefully, in at most 16 directions.  Bit d of reached[id] says whether direction d
+ * reaches the node: where there are seeds the caller sets it, elsewhere it is 0 at first.  Each
+ * returns how many products a zero absorbed in a direction that reached them.  Forward, needed
+ * is 1 where a result depends on the node (fad_sweep_reach); the rows of others stay unwritten.
+ */
+uint64_t fad_sweep_backward_many_carefully(const fad_tape *tape, uint32_t from, uint32_t n,
+                                           double *adjoints, uint16_t *reached);
+uint64_t fad_sweep_forward_many_carefully(const fad_tape *tape, uint32_t to, uint32_t n,
+                                          double *tangents, uint16_t *reached,
+                                          const unsigned char *needed);
 
 #endif

@@ -1,7 +1,7 @@
 """What the binding uses of csrc, _var.h and _operations.h."""
 
 from cpython.object cimport PyObject
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef extern from "op.h" nogil:
     ctypedef enum fad_opcode:
@@ -74,8 +74,14 @@ cdef extern from "sweep.h" nogil:
     double fad_absorbing_product(double, double, uint64_t *)
     void fad_sweep_reach(fad_tape *, uint32_t, uint32_t, unsigned char *)
 
-    void fad_sweep_forward_many(const fad_tape *, uint32_t, uint32_t, double *, int)
-    void fad_sweep_backward_many(const fad_tape *, uint32_t, uint32_t, double *, int)
+    void fad_sweep_forward_many(const fad_tape *, uint32_t, uint32_t, double *)
+    void fad_sweep_backward_many(const fad_tape *, uint32_t, uint32_t, double *)
+    uint64_t fad_sweep_backward_many_carefully(
+        const fad_tape *, uint32_t, uint32_t, double *, uint16_t *
+    )
+    uint64_t fad_sweep_forward_many_carefully(
+        const fad_tape *, uint32_t, uint32_t, double *, uint16_t *, const unsigned char *
+    )
 
 cdef extern from "text.h" nogil:
     ctypedef struct fad_text:

@@ -90,18 +90,23 @@ cdef bint forward_is_cheaper(uint64_t n_nodes, Py_ssize_t n_inputs, Py_ssize_t n
     return cost_of_sweeps(n_nodes, n_inputs) <= cost_of_sweeps(n_nodes, n_outputs)
 
 
-cdef Matrix jacobian_matrix(fad_tape *tape, NodeIds outputs, bint forward):
-    """The partials of the outputs to the pinned inputs."""
-    cdef Matrix matrix = fill_matrix(tape, outputs, forward, False)
-    if matrix.has_nan():
-        carefully = fill_matrix(tape, outputs, forward, True)
-        if not carefully.has_nan() or tape.n_odd:
-            warn_of_absorption()
-        return carefully
+cdef Matrix jacobian_matrix(fad_tape *tape, NodeIds outputs, bint forward, bint raises):
+    """The partials of the outputs to the pinned inputs; warns and raises as `sweep` does."""
+    cdef uint64_t n_absorbed = 0
+    cdef Matrix matrix
+    if tape.n_odd == 0:
+        matrix = fill_matrix(tape, outputs, forward, NULL)
+        if not matrix.has_nan():
+            return matrix
+    matrix = fill_matrix(tape, outputs, forward, &n_absorbed)
+    report(n_absorbed, matrix.has_nan(), raises)
     return matrix
 
 
-cdef Matrix fill_matrix(fad_tape *tape, NodeIds outputs, bint forward, bint careful):
+cdef Matrix fill_matrix(
+    fad_tape *tape, NodeIds outputs, bint forward, uint64_t *n_absorbed
+):
+    """n_absorbed: adds how many products a zero absorbed; NULL for plain sweeps."""
     cdef Py_ssize_t n_inputs = tape.n_pinned, first
     cdef Py_ssize_t n_directions = n_inputs if forward else outputs.n
     cdef uint32_t n_lanes = lanes_for(tape.n_nodes, n_directions)
@@ -111,57 +116,92 @@ cdef Matrix fill_matrix(fad_tape *tape, NodeIds outputs, bint forward, bint care
         return matrix
     for first in range(0, n_directions, n_lanes):
         if forward:
-            columns_by_forward_sweep(tape, outputs, first, n_lanes, rows.numbers, matrix, careful)
+            columns_by_forward_sweep(
+                tape, outputs, first, n_lanes, rows.numbers, matrix, n_absorbed
+            )
         else:
-            rows_by_backward_sweep(tape, outputs, first, n_lanes, rows.numbers, matrix, careful)
+            rows_by_backward_sweep(
+                tape, outputs, first, n_lanes, rows.numbers, matrix, n_absorbed
+            )
     return matrix
 
 
-cdef void columns_by_forward_sweep(
+cdef int columns_by_forward_sweep(
     fad_tape *tape, NodeIds outputs, Py_ssize_t first, uint32_t n_lanes, double *tangents,
-    Matrix matrix, bint careful,
-) noexcept:
+    Matrix matrix, uint64_t *n_absorbed,
+) except -1:
     cdef Py_ssize_t n_inputs = tape.n_pinned, lane, k
     cdef Py_ssize_t n = min(<Py_ssize_t>n_lanes, n_inputs - first)
     memset(tangents, 0, n_inputs * n_lanes * sizeof(double))
     for lane in range(n):
         tangents[(first + lane) * n_lanes + lane] = 1.0
-    with nogil:
-        fad_sweep_forward_many(tape, tape.n_nodes - 1, n_lanes, tangents, careful)
+    sweep_lanes_forward(tape, outputs, n_lanes, tangents, n_absorbed)
     for k in range(outputs.n):
         if outputs.ids[k] != FAD_NO_NODE:
             for lane in range(n):
                 matrix.numbers[k * n_inputs + first + lane] = (
                     tangents[<size_t>outputs.ids[k] * n_lanes + lane]
                 )
+    return 0
 
 
-cdef void rows_by_backward_sweep(
+cdef int rows_by_backward_sweep(
     fad_tape *tape, NodeIds outputs, Py_ssize_t first, uint32_t n_lanes, double *adjoints,
-    Matrix matrix, bint careful,
-) noexcept:
+    Matrix matrix, uint64_t *n_absorbed,
+) except -1:
     cdef Py_ssize_t n_inputs = tape.n_pinned, lane, k
     cdef Py_ssize_t n = min(<Py_ssize_t>n_lanes, outputs.n - first)
     cdef uint32_t start = 0
+    cdef bytearray masks = bytearray(0 if n_absorbed == NULL else 2 * <size_t>tape.n_nodes)
+    cdef uint16_t *reached = <uint16_t *><unsigned char *>masks
     for lane in range(n):
         if outputs.ids[first + lane] != FAD_NO_NODE:
             adjoints[<size_t>outputs.ids[first + lane] * n_lanes + lane] = 1.0
             start = max(start, outputs.ids[first + lane])
+            if n_absorbed != NULL:
+                reached[outputs.ids[first + lane]] |= <uint16_t>(1 << lane)
     with nogil:
-        fad_sweep_backward_many(tape, start, n_lanes, adjoints, careful)
+        if n_absorbed == NULL:
+            fad_sweep_backward_many(tape, start, n_lanes, adjoints)
+        else:
+            n_absorbed[0] += fad_sweep_backward_many_carefully(
+                tape, start, n_lanes, adjoints, reached
+            )
     for k in range(n_inputs):
         for lane in range(n):
             matrix.numbers[(first + lane) * n_inputs + k] = adjoints[k * n_lanes + lane]
     memset(adjoints, 0, n_inputs * n_lanes * sizeof(double))
+    return 0
 
 
 cdef int sweep_lanes_forward(
-    fad_tape *tape, uint32_t n_lanes, double *tangents, bint careful
+    fad_tape *tape, NodeIds results, uint32_t n_lanes, double *tangents, uint64_t *n_absorbed
 ) except -1:
-    """Tangents of all nodes from those of the inputs."""
-    if tape.n_nodes:
+    """The tangents of the results from those of the inputs."""
+    cdef uint32_t k, lane, last = tape.n_nodes - 1
+    cdef bytearray needed, masks
+    cdef unsigned char *is_needed
+    cdef uint16_t *reached
+    if tape.n_nodes == 0:
+        return 0
+    if n_absorbed == NULL:
         with nogil:
-            fad_sweep_forward_many(tape, tape.n_nodes - 1, n_lanes, tangents, careful)
+            fad_sweep_forward_many(tape, last, n_lanes, tangents)
+        return 0
+    needed, masks = bytearray(tape.n_nodes), bytearray(2 * <size_t>tape.n_nodes)
+    is_needed, reached = needed, <uint16_t *><unsigned char *>masks
+    for k in range(results.n):
+        if results.ids[k] != FAD_NO_NODE:
+            is_needed[results.ids[k]] = 1
+    for k in range(tape.n_pinned):
+        for lane in range(n_lanes):
+            if tangents[<size_t>k * n_lanes + lane] != 0.0:
+                reached[k] |= <uint16_t>(1 << lane)
+    with nogil:
+        fad_sweep_reach(tape, last, is_needed)
+        n_absorbed[0] += fad_sweep_forward_many_carefully(
+            tape, last, n_lanes, tangents, reached, is_needed
+        )
     return 0
 
 

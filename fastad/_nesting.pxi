@@ -225,10 +225,7 @@ cdef list sweep_nested(fad_tape *tape, dict seeds, bint raises):
     cdef uint64_t n_absorbed = 0
     adjoints = sweep_nested_in_silence(tape, seeds, &n_absorbed)
     gradient = [0.0 if adjoint is None else adjoint for adjoint in adjoints]
-    if raises and (n_absorbed or any([isnan(primal(x)) for x in gradient])):
-        raise_not_smooth()
-    if n_absorbed:
-        warn_of_absorption()
+    report(n_absorbed, any([isnan(primal(x)) for x in gradient]), raises)
     return gradient
 
 

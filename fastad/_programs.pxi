@@ -560,7 +560,7 @@ cdef class Curvature:
 
     def hessian(self):
         """The second derivatives, in the shape of the arguments, of each in that of each."""
-        matrix = jacobian_matrix(self.tape, self.gradient, True)
+        matrix = jacobian_matrix(self.tape, self.gradient, True, False)
         rows = in_blocks([matrix.row(k) for k in range(matrix.n_rows)], self.arguments)
         return rows[0][0] if self.one else tuple([tuple(row) for row in rows])
 
@@ -572,14 +572,28 @@ cdef class Curvature:
             raise NotAProgram()
         cdef Buffer tangents = Buffer(self.tape.n_nodes)
         tangents.fill(slopes)
-        sweep_lanes_forward(self.tape, 1, tangents.numbers, self.tape.n_odd != 0)
-        product = [
-            0.0 if self.gradient.ids[k] == FAD_NO_NODE
-            else tangents.numbers[self.gradient.ids[k]]
-            for k in range(self.gradient.n)
-        ]
+        product = self.pushed(tangents)
         products = [(<Shape>shape).fill(product, &place) for shape in self.arguments]
         return products[0] if self.one else tuple(products)
+
+    cdef list pushed(self, Buffer tangents):
+        """The tangents of the gradient from those of the inputs; warns as `sweep` does."""
+        cdef uint64_t n_absorbed = 0
+        if self.tape.n_odd == 0:
+            sweep_lanes_forward(self.tape, self.gradient, 1, tangents.numbers, NULL)
+            product = self.of_gradient(tangents)
+            if not any([isnan(x) for x in product]):
+                return product
+        sweep_lanes_forward(self.tape, self.gradient, 1, tangents.numbers, &n_absorbed)
+        report(n_absorbed, False, False)
+        return self.of_gradient(tangents)
+
+    cdef list of_gradient(self, Buffer numbers):
+        cdef Py_ssize_t k
+        return [
+            0.0 if self.gradient.ids[k] == FAD_NO_NODE else numbers.numbers[self.gradient.ids[k]]
+            for k in range(self.gradient.n)
+        ]
 
 
 cdef list in_shapes(direction, list shapes, bint one):

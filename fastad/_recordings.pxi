@@ -69,13 +69,8 @@ cdef class Recording:
             forward = mode == "forward" or (
                 mode == "auto" and forward_is_cheaper(self.tape.n_nodes, self.tape.n_pinned, nodes.n)
             )
-            matrix = fill_matrix(self.tape, nodes, forward, False)
-            if self.tape.n_odd or matrix.has_nan():
-                # Slower, but with the warnings and errors of grad, which several directions
-                # at a time cannot tell from what one of them makes of another's zeros.
-                rows = [self.row(output) for output in self.outputs]
-            else:
-                rows = [matrix.row(k) for k in range(nodes.n)]
+            matrix = jacobian_matrix(self.tape, nodes, forward, self.raises)
+            rows = [matrix.row(k) for k in range(nodes.n)]
         jacobians = in_result_shape(rows, self.result, self.arguments)
         return jacobians[0] if self.one else tuple(jacobians)
 

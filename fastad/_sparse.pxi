@@ -89,14 +89,20 @@ cdef Pattern pattern_of(fad_tape *tape, NodeIds results, bint symmetric):
 
 cdef Matrix compressed_columns(fad_tape *tape, NodeIds results, Pattern pattern):
     """The sums of the columns of each colour: one row for each result."""
-    cdef Matrix sums = sums_of_columns(tape, results, pattern, tape.n_odd != 0)
-    if tape.n_odd == 0 and sums.has_nan():
-        sums = sums_of_columns(tape, results, pattern, True)
-        warn_of_absorption()
+    cdef uint64_t n_absorbed = 0
+    cdef Matrix sums
+    if tape.n_odd == 0:
+        sums = sums_of_columns(tape, results, pattern, NULL)
+        if not sums.has_nan():
+            return sums
+    sums = sums_of_columns(tape, results, pattern, &n_absorbed)
+    report(n_absorbed, False, False)
     return sums
 
 
-cdef Matrix sums_of_columns(fad_tape *tape, NodeIds results, Pattern pattern, bint careful):
+cdef Matrix sums_of_columns(
+    fad_tape *tape, NodeIds results, Pattern pattern, uint64_t *n_absorbed
+):
     cdef Matrix sums = Matrix(results.n, pattern.n_colours)
     cdef uint32_t n_lanes = lanes_for(tape.n_nodes, pattern.n_colours), n_inputs = tape.n_pinned
     cdef Buffer tangents = Buffer(<size_t>tape.n_nodes * n_lanes)
@@ -107,7 +113,7 @@ cdef Matrix sums_of_columns(fad_tape *tape, NodeIds results, Pattern pattern, bi
             lane = <Py_ssize_t>pattern.colours.ids[k] - first
             if 0 <= lane < n_lanes:
                 tangents.numbers[k * n_lanes + lane] = 1.0
-        sweep_lanes_forward(tape, n_lanes, tangents.numbers, careful)
+        sweep_lanes_forward(tape, results, n_lanes, tangents.numbers, n_absorbed)
         for k in range(results.n):
             if results.ids[k] == FAD_NO_NODE:
                 continue

@@ -165,12 +165,10 @@ cdef int sweep_and_reach(
     seeds.first = seeds.last = start
     cdef uint64_t n_absorbed = sweep_in_silence(tape, &seeds, reached)
     try:
-        if raises and (n_absorbed or reached[0] != NULL and an_input_is_nan(tape)):
-            raise_not_smooth()
-        if n_absorbed:
+        if reached[0] != NULL:
             fad_tape_set_busy(tape)  # the adjoints are not cleared yet
             try:
-                warn_of_absorption()
+                report(n_absorbed, an_input_is_nan(tape), raises)
             finally:
                 fad_tape_end_busy(tape)
     except BaseException:
@@ -265,6 +263,15 @@ cdef uint64_t sweep_carefully(
         raise
     finally:
         fad_tape_end_busy(tape)
+
+
+cdef int report(uint64_t n_absorbed, bint is_nan, bint raises) except -1:
+    """What a careful sweep came upon: a warning, or an error."""
+    if raises and (n_absorbed or is_nan):
+        raise_not_smooth()
+    if n_absorbed:
+        warn_of_absorption()
+    return 0
 
 
 cdef int raise_not_smooth() except -1:

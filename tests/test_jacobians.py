@@ -4,6 +4,7 @@ import dataclasses
 import gc
 import math as standard_math
 import random
+import warnings
 
 import numpy
 import pytest
@@ -237,6 +238,65 @@ def test_what_is_odd_can_be_an_error(jacobian):
         with pytest.raises(errors.NonSmoothError):
             jacobian(f, on_nan="raise")(0.0)
     assert jacobian(math.sqrt, on_nan="raise")(0.0) == standard_math.inf
+
+
+# At [0, 0]: functions of two numbers, and whether a zero meets an infinity on the way.
+MEETINGS = {
+    "in no direction": (lambda x: [math.sqrt(x[0]), x[1] * 2, x[0] + x[1]], False),
+    "in dead code": (lambda x: [(math.sqrt(x[0]) * 0.0, x[1])[1], x[1]], False),
+    "an infinite adjoint": (lambda x: [math.sqrt(x[0] * x[1])], True),
+    "a zero adjoint": (lambda x: [x[1], 0.0 * math.sqrt(x[0])], True),
+}
+SECOND_ORDER = {
+    "hessian": hessian,
+    "hvp": lambda f: lambda x: hvp(f)(x, [1.0, 2.0]),
+    "sparse": fastad.sparse_hessian,
+    "eagerly": lambda f: jacobian(grad(f)),
+}
+SECOND_ORDER_MEETINGS = {
+    "in no direction": (lambda x: math.sqrt(x[0]) + x[1] ** 3, False),
+    "an infinite adjoint": (lambda x: math.sqrt(x[0]) * x[1], True),
+}
+
+
+def warns(f, *args):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        f(*args)
+    assert {item.category for item in caught} <= {errors.NonSmoothWarning}
+    return bool(caught)
+
+
+@pytest.mark.parametrize("name", MEETINGS)
+@pytest.mark.parametrize("verb", [*MODES.values(), fastad.sparse_jacobian])
+def test_a_warning_only_where_a_direction_comes_by(verb, name):
+    f, expected = MEETINGS[name]
+    assert warns(verb(f), [0.0, 0.0]) == expected
+
+
+@pytest.mark.parametrize("name", SECOND_ORDER_MEETINGS)
+@pytest.mark.parametrize("verb", SECOND_ORDER)
+def test_a_warning_only_where_a_direction_comes_by_at_second_order(verb, name):
+    f, expected = SECOND_ORDER_MEETINGS[name]
+    assert warns(SECOND_ORDER[verb](f), [0.0, 0.0]) == expected
+
+
+@each_mode
+@pytest.mark.parametrize("n", [1, 2, 3, 16, 17, 40])
+@pytest.mark.parametrize("n_results", [1, None])
+@pytest.mark.filterwarnings("ignore::fastad.errors.NonSmoothWarning")
+def test_careful_directions_are_those_of_single_sweeps(jacobian, n, n_results):
+    def f(x):
+        odd = [math.sqrt(a) for a in x[: n // 2 + 1]]
+        mixed = sum(odd) + sum(a * b for a, b in zip(x, odd, strict=False))
+        return [mixed, *odd][:n_results]
+
+    x = [0.0 if k % 2 else 1.0 + k for k in range(n)]
+    y, pullback = vjp(f, x)
+    seeds = [[float(j == k) for j in range(len(y))] for k in range(len(y))]
+    rows = [pullback(seed)[0] for seed in seeds]
+    assert numpy.allclose(jacobian(f)(x), rows, rtol=1e-13, atol=0.0)
+    assert jacrev(f)(x) == rows
 
 
 @each_mode

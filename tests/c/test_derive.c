@@ -210,7 +210,7 @@ check_pullback_and_tangent(const fad_program *p)
     static double tangents[2 * SIZE];
     for (uint32_t k = 0; k < N_INPUTS; k++)
         tangents[nodes[k]] = point[N_INPUTS + k];
-    fad_sweep_forward_many(tape, last, 1, tangents, 0);
+    fad_sweep_forward_many(tape, last, 1, tangents);
     for (uint32_t k = 0; k < 3; k++) {
         uint32_t node = nodes[p->outputs[k]];
         expected[k] = node == FAD_NO_NODE ? 0.0 : tangents[node];
@@ -312,6 +312,8 @@ static void
 check_many(const fad_program *p, uint32_t n, int careful)
 {
     static double rows[16 * SIZE], tangents[16 * SIZE];
+    uint16_t reached[SIZE] = {0}, reached_forward[SIZE] = {0};
+    unsigned char needed[SIZE] = {0};
     double expected[N_INPUTS];
     fad_tape *tape = record_at_point(p, NULL);
     uint32_t last = largest_node(tape);
@@ -320,9 +322,19 @@ check_many(const fad_program *p, uint32_t n, int careful)
         rows[last * n + d] = d % 3 - 1.0;
         for (uint32_t k = 0; k < N_INPUTS; k++)
             tangents[nodes[k] * n + d] = k == d % N_INPUTS;
+        reached[last] |= 1u << d;
+        reached_forward[nodes[d % N_INPUTS]] |= 1u << d;
     }
-    fad_sweep_backward_many(tape, last, n, rows, careful);
-    fad_sweep_forward_many(tape, last, n, tangents, careful);
+    needed[last] = 1;
+    fad_sweep_reach(tape, last, needed);
+    if (careful) {
+        CHECK(fad_sweep_backward_many_carefully(tape, last, n, rows, reached) == 0);
+        CHECK(fad_sweep_forward_many_carefully(tape, last, n, tangents, reached_forward,
+                                               needed) == 0);
+    } else {
+        fad_sweep_backward_many(tape, last, n, rows);
+        fad_sweep_forward_many(tape, last, n, tangents);
+    }
     for (uint32_t d = 0; d < n; d++) {
         fad_sweep_backward(tape, last, d % 3 - 1.0);
         take_gradient(tape, p, expected);
@@ -351,23 +363,43 @@ many_directions_equal_one_each(void)
         }
 }
 
-/* sqrt(0) * x + y: of a direction without x nothing meets the infinity. */
+/* root = sqrt(x) at 0, product = 0 * root + 3 * y, and a result that nobody needs: of a
+   direction without x nothing meets the infinity, and what is absorbed is counted where a
+   direction comes by. */
 static void
 careful_directions_absorb(void)
 {
+    static const struct {
+        uint32_t seed; /* of the reverse direction 0; direction 1 starts at the root */
+        double x, y;
+        uint64_t n_absorbed;
+    } backward[] = {{3, 0.0, 3.0, 1}, {1, 0.0, 1.0, 0}};
     fad_tape *tape = fad_tape_take();
     uint32_t x = fad_tape_record_input(tape), y = fad_tape_record_input(tape);
     uint32_t root = fad_tape_record_unary(tape, x, INFINITY);
     uint32_t product = fad_tape_record(tape, root, 0.0, y, 3.0);
-    double rows[4][2] = {{0}}, tangents[4][2] = {{1.0, 0.0}, {0.0, 1.0}};
-    rows[product][0] = 1.0;
-    rows[root][1] = 2.0;
-    fad_sweep_backward_many(tape, product, 2, rows[0], 1);
-    CHECK(rows[x][0] == 0.0 && rows[y][0] == 3.0);
-    CHECK(rows[x][1] == INFINITY && rows[y][1] == 0.0);
-    fad_sweep_forward_many(tape, product, 2, tangents[0], 1);
+    (void)fad_tape_record_unary(tape, root, 0.0);
+    for (size_t k = 0; k < LENGTH(backward); k++) {
+        double rows[5][2] = {{0}};
+        uint16_t reached[5] = {0};
+        rows[backward[k].seed][0] = 1.0;
+        rows[root][1] += 2.0;
+        reached[backward[k].seed] |= 1;
+        reached[root] |= 2;
+        CHECK(fad_sweep_backward_many_carefully(tape, product, 2, rows[0], reached)
+              == backward[k].n_absorbed);
+        CHECK(rows[x][0] == backward[k].x && rows[y][0] == backward[k].y);
+        CHECK(rows[x][1] == INFINITY && rows[y][1] == 0.0);
+        CHECK(reached[x] == (backward[k].seed == product ? 3 : 2));
+    }
+    double tangents[5][2] = {{1.0, 0.0}, {0.0, 1.0}};
+    uint16_t reached[5] = {1, 2};
+    unsigned char needed[5] = {[3] = 1};
+    fad_sweep_reach(tape, product, needed);
+    CHECK(fad_sweep_forward_many_carefully(tape, 4, 2, tangents[0], reached, needed) == 1);
     CHECK(tangents[root][0] == INFINITY && tangents[root][1] == 0.0);
     CHECK(tangents[product][0] == 0.0 && tangents[product][1] == 3.0);
+    CHECK(reached[root] == 1 && reached[product] == 3);
     fad_tape_give(tape);
 }
 
@@ -438,14 +470,17 @@ static void
 hessian_by_a_sweep(const fad_program *gradient, matrix hessian)
 {
     static double rows[N_INPUTS * SIZE];
+    uint16_t reached[SIZE] = {0};
     fad_tape *tape = record_at_point(gradient, NULL);
     CHECK(tape != NULL);
     uint32_t last = largest_node(tape);
     memset(rows, 0, (last + 1) * N_INPUTS * sizeof *rows);
     for (uint32_t k = 0; k < N_INPUTS; k++)
-        if (nodes[gradient->outputs[k]] != FAD_NO_NODE)
+        if (nodes[gradient->outputs[k]] != FAD_NO_NODE) {
             rows[nodes[gradient->outputs[k]] * N_INPUTS + k] = 1.0;
-    fad_sweep_backward_many(tape, last, N_INPUTS, rows, tape->n_odd != 0);
+            reached[nodes[gradient->outputs[k]]] |= 1u << k;
+        }
+    (void)fad_sweep_backward_many_carefully(tape, last, N_INPUTS, rows, reached);
     for (uint32_t k = 0; k < N_INPUTS; k++)
         for (uint32_t j = 0; j < N_INPUTS; j++)
             hessian[k * N_INPUTS + j] = rows[nodes[j] * N_INPUTS + k];
