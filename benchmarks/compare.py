@@ -16,7 +16,7 @@ from pathlib import Path
 
 import fastad
 
-from . import compiled, figures
+from . import compiled, figures, modes
 from .bench_backward import N_PARAMETERS, loss_of
 from .interleaved import Ratio, geometric_mean, ratio
 from .workloads import ONE_CALL, SEVEN
@@ -167,8 +167,74 @@ def batches(seconds: float) -> None:
     row("one worker / two", gain.minimum, gain.median, None, verdict)
 
 
+def tangents(seconds: float) -> None:
+    """Value and one derivative in forward mode / the float run."""
+    head("forward mode / float run", "by jvp, all inputs Duals")
+    first: list[Ratio] = []
+    jvp: list[Ratio] = []
+    for name, w in SEVEN.items():
+        times = modes.tangent_times(w, seconds)
+        first.append(ratio(times["first"], times["float"]))
+        jvp.append(ratio(times["jvp"], times["float"]))
+        row(name, *_pair(first[-1]), None, f"{jvp[-1].median:8.2f}")
+    note = f"{geometric_mean(jvp).median:8.2f}"
+    row("geometric mean", *_pair(geometric_mean(first)), 1.4, note)
+
+
+def jacobians(seconds: float) -> None:
+    """jacobian, the mode chosen / the better mode."""
+    head("jacobian, auto / better mode", "us: auto, forward, reverse")
+    for n_inputs, n_outputs in modes.SHAPES:
+        times = modes.jacobian_times(n_inputs, n_outputs, seconds)
+        r = ratio(times["auto"], times[modes.better_mode(times)])
+        all_modes = (times[mode] for mode in ("auto", "forward", "reverse"))
+        note = "".join(f"{statistics.median(t) * MICRO:9.0f}" for t in all_modes)
+        row(f"{n_inputs} inputs, {n_outputs} outputs", *_pair(r), 1.2, note)
+
+
+def programs(seconds: float) -> None:
+    """Programs, sparse Hessians, checkpoints."""
+    head("gradient programs, us an operation", "recording: us an operation")
+    for n in modes.SIZES:
+        builds = [modes.seconds_to_build(n, 1) for _ in range(5)]
+        recording, building = zip(*builds, strict=True)
+        note = f"{statistics.median(recording) * MICRO:8.2f}"
+        median = statistics.median(building) * MICRO
+        row(f"{n:,} operations", min(building) * MICRO, median, 1.0, note)
+    head("sparse_hessian of rosenbrock, s", "us a parameter")
+    for n in modes.PARAMETERS:
+        times = modes.seconds_of_sparse_hessian(n)
+        median = statistics.median(times)
+        target = 1.0 if n == 10_000 else None
+        row(
+            f"{n:,} parameters",
+            min(times),
+            median,
+            target,
+            f"{median / n * MICRO:8.1f}",
+        )
+    head("lorenz, 1,000,000 steps, checkpointed")
+    times = modes.checkpoint_times(seconds)
+    r = ratio(times["checkpointed"], times["float"])
+    note = f"{statistics.median(times['checkpointed']):6.2f} s"
+    row("value_and_grad / float run", *_pair(r), 4.0, note)
+    processes = [modes.checkpointed_lorenz_once() for _ in range(3)]
+    megabytes, before = zip(*processes, strict=True)
+    note = f"{statistics.median(before):6.1f} MB of it before"
+    least, median = min(megabytes), statistics.median(megabytes)
+    row("MB, the whole process", least, median, 100, note)
+
+
+def _pair(r: Ratio) -> tuple[float, float]:
+    return r.minimum, r.median
+
+
 SECTIONS: dict[str, Callable[[float], None]] = {
-    f.__name__: f for f in (gradients, loops, sweeps, sizes, replays, batches)
+    f.__name__: f
+    for f in (
+        *(gradients, loops, sweeps, sizes, tangents, jacobians, programs),
+        *(replays, batches),
+    )
 }
 
 

@@ -198,6 +198,50 @@ def nn(x, m):
     return total / len(NN_INPUTS)
 
 
+def mixture(x, m, n_outputs):
+    """So many numbers, each of which depends on all of x: some arithmetic for each input,
+    and some for each output."""
+    total = 0.0
+    for a in x:
+        total = 0.9 * total + a * m.sin(a)
+    n = len(x)
+    return [
+        m.tanh(total * x[k % n]) + total / (1.0 + 0.01 * k) for k in range(n_outputs)
+    ]
+
+
+def lorenz_block(state, steps, h=1e-4):
+    """So many steps of Lorenz's equations: initial values and parameters in and out."""
+    u, v, w, sigma, rho, beta = state
+    half = h / 2
+    sixth = h / 6
+
+    def slope(u, v, w):
+        return sigma * (v - u), u * (rho - w) - v, u * v - beta * w
+
+    for _ in range(steps):
+        a1, b1, c1 = slope(u, v, w)
+        a2, b2, c2 = slope(u + half * a1, v + half * b1, w + half * c1)
+        a3, b3, c3 = slope(u + half * a2, v + half * b2, w + half * c2)
+        a4, b4, c4 = slope(u + h * a3, v + h * b3, w + h * c3)
+        u = u + sixth * (a1 + 2 * a2 + 2 * a3 + a4)
+        v = v + sixth * (b1 + 2 * b2 + 2 * b3 + b4)
+        w = w + sixth * (c1 + 2 * c2 + 2 * c3 + c4)
+    return [u, v, w, sigma, rho, beta]
+
+
+def lorenz_in_blocks(x, block, n):
+    """n blocks of n steps by `block`, which is `lorenz_block` or behaves like it.
+
+    The step is a tenth of that of `lorenz`: over a million of them the derivatives grow to
+    1e40, and stay finite.
+    """
+    state = x
+    for _ in range(n):
+        state = block(state, n)
+    return state[0] + state[1] + state[2]
+
+
 @dataclass(frozen=True)
 class Workload:
     """A function, the point at which it is measured, and what it costs."""
