@@ -10,6 +10,7 @@ SciPy is needed: ``pip install "fastad[sparse]"``.
 import functools
 
 from fastad import _core
+from fastad.derivatives import grad
 from fastad.errors import ArgumentError
 
 __all__ = ["Sparsity", "sparse_hessian", "sparse_jacobian", "sparsity"]
@@ -91,7 +92,10 @@ def _run(f, argnums, second, args, kwargs):
         )
     recipe = _core.Recipe(f, argnums, False, "warn")
     if second:
-        return _core.Curvature(recipe, args, kwargs)
+        try:
+            return _core.Curvature(recipe, args, kwargs)
+        except _core.NotAProgram:  # as of functions with rules: differentiate eagerly
+            recipe = _core.Recipe(grad(f, argnums), argnums, False, "warn")
     return _core.Recording(recipe, args, kwargs, stores_all=True)
 
 

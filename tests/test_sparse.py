@@ -1,6 +1,7 @@
 """Sparse derivatives against dense ones; patterns, colours, and their reuse."""
 
 import itertools
+import math as standard_math
 import random
 
 import numpy
@@ -10,6 +11,7 @@ import scipy.sparse
 from fastad import (
     Program,
     _core,
+    custom_jvp,
     errors,
     grad,
     hessian,
@@ -216,6 +218,22 @@ def grad_of_rosenbrock(x):
         slopes[k] += -400.0 * a * (b - a * a) - 2.0 * (1.0 - a)
         slopes[k + 1] += 200.0 * (b - a * a)
     return slopes
+
+
+def test_a_function_with_a_rule_has_a_sparse_hessian():
+    sine = custom_jvp(lambda x: standard_math.sin(x))
+    sine.rule(lambda value, x: lambda dx: math.cos(x) * dx)
+
+    def f(x):
+        return sum(sine(a) * b for a, b in itertools.pairwise(x))
+
+    x, y = [0.3, 0.4, 0.5, 0.6], [0.1, 0.2, 0.3, 0.4]
+    pattern = sparsity(f, x, second=True)
+    assert pattern.n_entries == 9
+    for point in (x, y):
+        found = sparse_hessian(f, sparsity=pattern)(point)
+        assert is_csr(found)
+        assert numpy.allclose(found.toarray(), hessian(f)(point), rtol=1e-14)
 
 
 # ---- A pattern that is passed --------------------------------------------------------
