@@ -188,6 +188,8 @@ cdef int sweep_lanes_forward(
         with nogil:
             fad_sweep_forward_many(tape, last, n_lanes, tangents)
         return 0
+    if fad_tape_reserve_adjoints(tape) < 0:
+        raise OutOfMemoryError("no memory for a sweep")
     needed, masks = bytearray(tape.n_nodes), bytearray(2 * <size_t>tape.n_nodes)
     is_needed, reached = needed, <uint16_t *><unsigned char *>masks
     for k in range(results.n):
@@ -198,7 +200,7 @@ cdef int sweep_lanes_forward(
             if tangents[<size_t>k * n_lanes + lane] != 0.0:
                 reached[k] |= <uint16_t>(1 << lane)
     with nogil:
-        fad_sweep_reach(tape, last, is_needed)
+        fad_sweep_reach(tape, last, 0, is_needed)
         n_absorbed[0] += fad_sweep_forward_many_carefully(
             tape, last, n_lanes, tangents, reached, is_needed
         )

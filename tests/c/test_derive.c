@@ -326,7 +326,8 @@ check_many(const fad_program *p, uint32_t n, int careful)
         reached_forward[nodes[d % N_INPUTS]] |= 1u << d;
     }
     needed[last] = 1;
-    fad_sweep_reach(tape, last, needed);
+    CHECK(fad_tape_reserve_adjoints(tape) == 0);
+    fad_sweep_reach(tape, last, last, needed);
     if (careful) {
         CHECK(fad_sweep_backward_many_carefully(tape, last, n, rows, reached) == 0);
         CHECK(fad_sweep_forward_many_carefully(tape, last, n, tangents, reached_forward,
@@ -395,7 +396,8 @@ careful_directions_absorb(void)
     double tangents[5][2] = {{1.0, 0.0}, {0.0, 1.0}};
     uint16_t reached[5] = {1, 2};
     unsigned char needed[5] = {[3] = 1};
-    fad_sweep_reach(tape, product, needed);
+    CHECK(fad_tape_reserve_adjoints(tape) == 0);
+    fad_sweep_reach(tape, product, product, needed);
     CHECK(fad_sweep_forward_many_carefully(tape, 4, 2, tangents[0], reached, needed) == 1);
     CHECK(tangents[root][0] == INFINITY && tangents[root][1] == 0.0);
     CHECK(tangents[product][0] == 0.0 && tangents[product][1] == 3.0);
