@@ -501,8 +501,8 @@ def test_programs_hold_no_rules(kind):
             errors.ArgumentError, match="of_library has a rule of its own"
         ):
             verb(f, 0.5, 2.0)
-    with pytest.raises(errors.ArgumentError, match="of_library has a rule of its own"):
-        fastad.sparse_hessian(lambda x: f(x[0], x[1]))([0.5, 2.0])
+    matrix = fastad.sparse_hessian(lambda x: f(x[0], x[1]))([0.5, 2.0])
+    assert matrix.toarray().tolist() == hessian(lambda x: f(x[0], x[1]))([0.5, 2.0])
     matrix = fastad.sparse_jacobian(lambda x: [f(x[0], x[1]), x[1]])([0.5, 2.0])
     assert matrix.toarray().tolist() == [[2 * math.cos(0.5), math.sin(0.5)], [0.0, 1.0]]
     assert hvp(lambda x: x * f(x, 2.0))(0.5, 1.0) == derivative(
