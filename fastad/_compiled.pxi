@@ -141,6 +141,7 @@ cdef int insert_path(Entry entry, Path path) except -1:
             (<Path>other).forks[guard_] = fork
             (<Fork>fork).recent.setdefault((<Path>other).sides[guard_], other)
         path.forks[guard_] = fork
+        (<Fork>fork).recent[path.sides[guard_]] = path
     entry.paths.append(path)
     return 1
 
@@ -182,6 +183,17 @@ cdef double value_at_guard(Path path, Py_ssize_t guard_, const double *inputs) e
                 return values.numbers[i.args[1]]
             return values.numbers[i.args[0]]
         guard_ -= 1
+
+
+cdef str last_parting(Entry entry):
+    """'; the last two parted at file:line: the source line'"""
+    cdef Path path = entry.paths[len(entry.paths) - 1]
+    if not path.forks:
+        return ""
+    condition = path.conditions[max(path.forks)]
+    if condition.file is None:
+        return ""
+    return f"; the last ones parted at {condition!r}"
 
 
 cdef int note_recent(Entry entry, Path path) except -1:
@@ -437,8 +449,10 @@ cdef class Compiled:
         """A new path, or None where the function itself must be called."""
         if len(entry.paths) >= self.max_paths:
             self.warn(
-                f"it has taken max_paths={self.max_paths} paths, and now needs another; "
-                "fastad.where and fastad.maximum choose without a path of their own"
+                f"it has taken max_paths={self.max_paths} paths, and now needs another"
+                f"{last_parting(entry)}. fastad.where and fastad.maximum choose without a path "
+                "of their own; a number that is printed or becomes an int makes one for each "
+                "value"
             )
             return None
         cdef Py_ssize_t k

@@ -20,7 +20,8 @@ cdef class Recipe:
             self.argnums = tuple([operator.index(k) for k in ((argnums,) if self.one else argnums)])
         except TypeError:
             raise ArgumentError(
-                f"argnums={short(argnums)}: it must be an int or a sequence of ints"
+                f"argnums={short(argnums)}: it must be an int or a sequence of ints (arguments "
+                "go to what is returned: grad(f)(x))"
             ) from None
         if len(set(self.argnums)) < len(self.argnums):
             raise ArgumentError(f"argnums={short(argnums)} names an argument twice")

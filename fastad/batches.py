@@ -386,9 +386,13 @@ class Batch:
             itertools.chain.from_iterable(a.tolist() for a in self.alone)
         ):
             arguments = self.points.arguments(point)
-            shape, values = _core.taken_result(
-                self.compiled(*arguments, **self.points.kwargs)
-            )
+            try:
+                y = self.compiled(*arguments, **self.points.kwargs)
+            except Exception as error:
+                if hasattr(error, "add_note"):  # from Python 3.11 on
+                    error.add_note(f"at point {point} of {self.points.n}")
+                raise
+            shape, values = _core.taken_result(y)
             if last is None or shape.leaves() != last[0]:
                 last = shape.leaves(), *self.results.add_kind(shape)
             _, kind, columns = last

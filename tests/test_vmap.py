@@ -78,6 +78,24 @@ def test_many_points_on_many_paths_and_workers():
     assert len(f.paths) == 16
 
 
+def test_later_calls_record_nothing_anew():
+    """Whatever path has most points, or the first one."""
+    calls = []
+
+    def f(x):
+        calls.append(x)
+        return x * x if x > 0 else -x if x > -1 else 1.0
+
+    for points in ([1.0, 1.0, -0.5], [-0.5, -0.5, 1.0], [2.0, -2.0, -0.5, -2.0, 1.0]):
+        many = vmap(f)
+        first = many(numpy.array(points * 50))
+        many(numpy.array(points * 50))
+        del calls[:]
+        for _ in range(3):
+            assert (many(numpy.array(points * 50)) == first).all()
+        assert not calls
+
+
 # ---- Arguments and results ----------------------------------------------------------------
 
 X = random_points(7)
@@ -281,8 +299,10 @@ def test_the_exception_is_that_of_the_first_point():
     ):
         points = good.copy()
         points[[30, 40]] = bad, 7.0
-        with pytest.raises(error):
+        with pytest.raises(error) as caught:
             fast(points)
+        notes = getattr(caught.value, "__notes__", ["at point 30 of 50"])
+        assert notes[-1] == "at point 30 of 50"
     points[:] = 0.5
     points[10:] = -1.0
     with pytest.raises(ValueError, match="domain"):
