@@ -152,6 +152,8 @@ cdef Shape take_apart(object x, list numbers_, leaf_rule rule=ONLY_NUMBERS):
         return a_number_shape
     shape = Shape()
     shape.prototype = kind
+    if rule != ONLY_NUMBERS and has_more_than_items(x, kind):
+        raise NotAConstant(f"{short(x)}, {a_type(x)}, has attributes beside its items")
     if isinstance(x, list):
         shape.kind = A_LIST
         take_items(shape, x if kind is list else list(x), numbers_, rule)
@@ -166,7 +168,7 @@ cdef Shape take_apart(object x, list numbers_, leaf_rule rule=ONLY_NUMBERS):
     elif hasattr(kind, "__dataclass_fields__"):
         shape.kind = A_DATACLASS
         shape.prototype = copy_of(x)
-        shape.keys = names_of_fields(x)
+        shape.keys = names_of_fields(x) if rule == ONLY_NUMBERS else names_of_attributes(x)
         take_items(shape, [getattr(x, name) for name in shape.keys], numbers_, rule)
     elif is_array(x) and not (rule != ONLY_NUMBERS and is_constant_array(x, rule)):
         shape.kind = AN_ARRAY
@@ -267,6 +269,19 @@ cdef list names_of_fields(object x):
     return [field.name for field in dataclasses.fields(x)]
 
 
+cpdef list names_of_attributes(object x):
+    """Of a dataclass object: its fields, and what has been set beside them."""
+    names = [name for name in names_of_fields(x) if hasattr(x, name)]
+    return names + [name for name in getattr(x, "__dict__", ()) if name not in names]
+
+
+cpdef bint has_more_than_items(object x, type kind):
+    """Whether a list, tuple or dict of a class of its own has attributes, too."""
+    if kind is list or kind is tuple or kind is dict:
+        return False
+    return isinstance(x, (list, tuple, dict)) and len(getattr(x, "__dict__", ())) > 0
+
+
 # ---- Constants ------------------------------------------------------------------------------
 
 cdef int make_constant(Shape shape, x, leaf_rule rule) except -1:
@@ -290,7 +305,7 @@ cdef bint is_constant(x):
     if x is None or x is Ellipsis or isinstance(x, (
         type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType, enum.Enum,
         Recipe, Compiled,
-    )) or kind.__module__.startswith("fastad."):
+    )) or str(kind.__module__).startswith("fastad."):
         return True
     # As of text, ints, Fractions and frozen dataclasses; but not of plain objects.
     return (
@@ -315,7 +330,10 @@ cdef bint are_same_constants(x, y):
         return False
     if is_array(x):
         return x.dtype == y.dtype and x.shape == y.shape and x.tobytes() == y.tobytes()
-    return x is y or bool(x == y)
+    try:
+        return x is y or bool(x == y)
+    except Exception:  # whatever their class raises
+        return False
 
 
 # ---- Reading numbers where the Shape is known -----------------------------------------------
@@ -332,17 +350,19 @@ cdef bint read(Shape shape, x, double *numbers_, Py_ssize_t *place, bint loose, 
     if shape.kind == A_CONSTANT:
         return are_same_constants(shape.prototype, x)
     if shape.kind == A_LIST or shape.kind == A_TUPLE:
-        if kind is not shape.prototype or len(x) != shape.n:
+        if kind is not shape.prototype or len(x) != shape.n or has_more_than_items(x, kind):
             return False
         return read_items(shape, x, numbers_, place, loose, ours)
     if shape.kind == AN_ARRAY:
         return is_array(x) and read_array(shape, x, numbers_, place, loose, ours)
-    if kind is not type(shape.prototype):
+    if kind is not type(shape.prototype) or has_more_than_items(x, kind):
         return False
     if shape.kind == A_DICT:
         if list(x) != shape.keys:
             return False
         return read_items(shape, list(x.values()), numbers_, place, loose, ours)
+    if names_of_attributes(x) != shape.keys:
+        return False
     items = [getattr(x, name) for name in shape.keys]
     return read_items(shape, items, numbers_, place, loose, ours)
 

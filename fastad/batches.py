@@ -111,16 +111,20 @@ def with_arrays(x, function):
     """x with function(array) in place of each array in it."""
     if isinstance(x, numpy.ndarray):
         return function(x)
+    if _core.has_more_than_items(x, type(x)):
+        raise ArgumentError(f"{x!r} has attributes beside its items")
     if isinstance(x, (list, tuple)):
         items = [with_arrays(item, function) for item in x]
         return x._make(items) if hasattr(x, "_make") else type(x)(items)
     if isinstance(x, dict):
-        return {key: with_arrays(item, function) for key, item in x.items()}
+        result = copy.copy(x)
+        result.update({key: with_arrays(item, function) for key, item in x.items()})
+        return result
     if dataclasses.is_dataclass(x) and not isinstance(x, type):
         result = copy.copy(x)
-        for field in dataclasses.fields(x):
-            item = with_arrays(getattr(x, field.name), function)
-            object.__setattr__(result, field.name, item)
+        for name in _core.names_of_attributes(x):
+            item = with_arrays(getattr(x, name), function)
+            object.__setattr__(result, name, item)
         return result
     if isinstance(x, numbers.Real) and not isinstance(x, bool):
         raise ArgumentError(

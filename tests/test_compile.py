@@ -432,6 +432,74 @@ UNCOMPILED = {
     "generator": lambda f: f(1.5, iter([1])),
 }
 
+ATTRIBUTES = {
+    "list": lambda f: f(1.5, Scaled([1.0], scale=2.0)),
+    "dict": lambda f: f(1.5, ScaledDict({"a": 1.0}, scale=2.0)),
+}
+
+
+class Scaled(list):
+    def __init__(self, items, scale=1.0):
+        super().__init__(items)
+        self.scale = scale
+
+
+class ScaledDict(dict):
+    def __init__(self, items, scale=1.0):
+        super().__init__(items)
+        self.scale = scale
+
+
+@pytest.mark.parametrize("name", ATTRIBUTES)
+def test_containers_with_attributes_are_not_compiled(name):
+    fast = compile(lambda x, other: x * other.scale)
+    with pytest.warns(errors.NotCompiledWarning, match="beside its items"):
+        assert ATTRIBUTES[name](fast) == 3.0
+    assert fast.stats["eager"] == 1
+
+
+@dataclasses.dataclass
+class Disc:
+    radius: float
+
+    def __post_init__(self):
+        self.area = self.radius * self.radius * 3.0
+
+
+def test_attributes_of_dataclass_objects_beside_their_fields():
+    fast = compile(lambda disc, x: disc.area * x)
+    for radius in (1.0, 2.0, 3.0, 1.0):
+        assert fast(Disc(radius), 2.0) == 6.0 * radius * radius
+    assert fast.stats["hits"] == 3
+    made = compile(Disc)
+    for radius in (1.0, 2.0, 3.0):
+        assert vars(made(radius)) == vars(Disc(radius))
+    described = Disc(2.0)
+    described.name = "large"
+    assert fast(described, 2.0) == 24.0
+    assert fast.stats["entries"] == 2
+
+
+class Incomparable:
+    __module__ = None
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def __eq__(self, other):
+        return self.answer()
+
+    def __hash__(self):
+        return 1
+
+
+@pytest.mark.parametrize("answer", [lambda: [][0], lambda: numpy.zeros(2)])
+def test_arguments_that_cannot_be_compared(answer):
+    fast = compile(lambda x, other: x * 2.0)
+    for x in (1.0, 2.0):
+        assert fast(x, Incomparable(answer)) == 2.0 * x
+    assert fast.stats["entries"] == 2
+
 
 class SomeObject:
     def method(self):

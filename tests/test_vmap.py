@@ -411,3 +411,29 @@ def test_names():
     assert many.__doc__ == "What it costs."
     assert many.function is price
     assert fastad.vmap is vmap
+
+
+@dataclasses.dataclass
+class Line:
+    slope: numpy.ndarray
+
+    def __post_init__(self):
+        self.twice = 2.0 * self.slope
+
+
+class Named(list):
+    name = "nobody"
+
+
+def test_attributes_beside_fields_and_items():
+    lines = Line(random_points(9))
+    results = vmap(lambda line: line.twice * line.slope)(lines)
+    numpy.testing.assert_allclose(results, lines.twice * lines.slope, **CLOSE)
+    lines.shift = 1.0
+    with pytest.raises(errors.ArgumentError, match="no axis of points"):
+        vmap(lambda line: line.shift)(lines)
+    named = Named([random_points(9)])
+    assert len(vmap(lambda x: x[0])(named)) == 9
+    named.name = "somebody"
+    with pytest.raises(errors.ArgumentError, match="beside its items"):
+        vmap(lambda x: x[0])(named)
