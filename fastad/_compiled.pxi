@@ -494,6 +494,11 @@ cdef class Compiled:
             inputs = [instruction_input(tape, number_) for number_ in numbers_]
             args, kwargs = entry.arguments_of(inputs)
             y = self.function(*args, **kwargs)
+            if program.hashed:
+                raise NotAConstant(
+                    "it hashes its numbers, for a set, a dict or a cache, which tell floats apart "
+                    "by value: compare them with =="
+                )
             self.check_unchanged(entry, args, kwargs, inputs)
             program.arguments = tuple_shape(entry.shapes, entry.keywords)
             program.result = take_apart(y, outputs, ONLY_FLOATS)

@@ -170,6 +170,8 @@ cdef class Number:
 
     def __hash__(self):
         # By value, functools.lru_cache would hand one number's derivative to another.
+        if n_recordings:
+            note_hash(self)
         return Py_HashPointer(<void *>self)
 
     def __bool__(self):

@@ -138,6 +138,14 @@ cdef int note_exception(x) except -1:
     return 0
 
 
+cdef int note_hash(x) except -1:
+    """A set or dict with x in it tells floats apart by value, and Vars by identity."""
+    x = recorded_part(x)
+    if is_ours(x):
+        (<Program>tape_of(x).program).hashed = True
+    return 0
+
+
 cdef int guard_int(x, row, value) except -1:
     """The row of x is the int, as a float."""
     a = recorded_part(x)

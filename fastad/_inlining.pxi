@@ -69,6 +69,7 @@ cdef class InnerRun:
     cdef void end(self) noexcept:
         if self.tape != NULL:
             self.surrounding.raised |= self.program.raised
+            self.surrounding.hashed |= self.program.hashed
             close_recording(self.tape)
             give_tape(self.tape)
             self.tape = NULL

@@ -71,6 +71,7 @@ cdef class Program:
     cdef Places places     # of guards
     cdef bint keeps        # operations that may raise exceptions, dead or not
     cdef bint raised       # an operation has: what was recorded then may depend on it
+    cdef bint hashed       # a number has been
     cdef list behind       # inside another program: of each input the number one level out,
     cdef dict captured     # and the inputs for those that it was not given: (tape, id) -> id
 

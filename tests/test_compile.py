@@ -2,6 +2,7 @@
 
 import dataclasses
 import enum
+import functools
 import gc
 import itertools
 import math as standard_math
@@ -532,7 +533,16 @@ CANNOT_BE_RECORDED = {
     "another type": lambda x: SomeObject(),
     "a rule": lambda x: exponential(x),
     "sparse": lambda x: fastad.sparse_hessian(lambda p: p[0] ** 2)([x]).nnz,
+    "set": lambda x: x if x in {1.0, 2.0} else -x,
+    "sizes": lambda x: len({x, 1.0}) * x,
+    "cache": lambda x: squared(x),
+    "in a gradient": lambda x: grad(lambda y: y * len({y, 1.0}))(x),
 }
+
+
+@functools.lru_cache
+def squared(x):
+    return x * x
 
 
 @pytest.mark.parametrize("name", CANNOT_BE_RECORDED)
