@@ -98,7 +98,7 @@ cdef class Entry:
     cdef Py_ssize_t n      # numbers in the arguments
     cdef list paths
     cdef Path recent       # that was right last
-    cdef object reason     # why calls are not replayed, or None
+    cdef str reason        # why calls are not replayed, or None
     cdef Compiled partials # value and Jacobian, for calls with Vars
 
     cdef tuple arguments_of(self, list numbers_):
@@ -123,13 +123,13 @@ cdef Path new_path(Program recording):
     return path
 
 
-cdef int insert_path(Entry entry, Path path) except -1:
-    """Link the path with those that part from it; 0 if it is there already."""
+cdef Path insert_path(Entry entry, Path path):
+    """Link the path with those that part from it; returns it, or the like of it that was there."""
     cdef dict parting = {}
     for other in entry.paths:
         guard_ = first_difference((<Path>other).sides, path.sides)
         if guard_ < 0:
-            return 0
+            return other
         parting.setdefault(guard_, []).append(other)
     for guard_, others in parting.items():
         fork = None
@@ -143,7 +143,9 @@ cdef int insert_path(Entry entry, Path path) except -1:
         path.forks[guard_] = fork
         (<Fork>fork).recent[path.sides[guard_]] = path
     entry.paths.append(path)
-    return 1
+    if entry.recent is None:
+        entry.recent = path
+    return path
 
 
 cdef Py_ssize_t first_difference(list x, list y):
@@ -380,10 +382,10 @@ cdef class Compiled:
         cdef bint is_sound = False
         while True:
             if path is None:
-                path = self.record(entry, args, kwargs, scratch)
-                is_new = True
-                if path is None:
-                    return self.call_eagerly(args, kwargs)
+                recorded = self.record(entry, scratch)
+                if type(recorded) is not Path:
+                    return self.call_unrecorded(entry, recorded, args, kwargs)
+                path, is_new = recorded, True
             failed = self.run(entry, path, scratch, &is_sound)
             if failed == FAD_NO_GUARD:
                 break
@@ -445,8 +447,8 @@ cdef class Compiled:
 
     # -- recording
 
-    cdef Path record(self, Entry entry, tuple args, dict kwargs, Scratch scratch):
-        """A new path, or None where the function itself must be called."""
+    cdef object record(self, Entry entry, Scratch scratch):
+        """A new path; or why there is none: an exception; or None, if not here, or no longer."""
         if len(entry.paths) >= self.max_paths:
             self.warn(
                 f"it has taken max_paths={self.max_paths} paths, and now needs another"
@@ -466,21 +468,18 @@ cdef class Compiled:
         except (ArithmeticError, ValueError):  # at this point; and only with Vars perhaps
             return None
         except Exception as error:
-            if not self.raises_itself(args, kwargs):
-                entry.reason = error
-                self.warn(f"it works on floats, but cannot be recorded: {error}")
-            return None
+            return error
         self.seconds += time.perf_counter() - started
         self.n_recorded += 1
-        return path if insert_path(entry, path) else None
+        return insert_path(entry, path)
 
-    cdef bint raises_itself(self, tuple args, dict kwargs) except -1:
-        """Whether the function also fails on floats."""
-        try:
-            self.function(*args, **kwargs)
-        except Exception:
-            return True
-        return False
+    cdef object call_unrecorded(self, Entry entry, error, tuple args, dict kwargs):
+        """What the function gives or raises where recording it raised that error, or None."""
+        y = self.call_eagerly(args, kwargs)
+        if error is not None:
+            entry.reason = str(error)
+            self.warn(f"it works on floats, but cannot be recorded: {error}")
+        return y
 
     cdef Program recording(self, Entry entry, list numbers_, bint lines):
         """What the function does with these numbers."""
@@ -512,7 +511,9 @@ cdef class Compiled:
         """NotAConstant if the function has written into its arguments."""
         cdef Entry now = Entry()
         found = self.numbers_in(args, kwargs, now)
-        if len(found) != len(inputs) or not all([x is y for x, y in zip(found, inputs)]):
+        is_same = len(found) == len(inputs) and all([x is y for x, y in zip(found, inputs)])
+        before = tuple_shape(entry.shapes, entry.keywords)
+        if not is_same or not before.is_like(tuple_shape(now.shapes, now.keywords)):
             raise NotAConstant("it changes its arguments, which a replay would not")
         return 0
 
@@ -642,8 +643,11 @@ cdef bint are_close(x, y):
     """Whether two results are alike, but for what rounding may do."""
     cdef list a = []
     cdef list b = []
-    cdef Shape shape = take_apart(x, a, ANYTHING)
-    if not shape.is_like(take_apart(y, b, ANYTHING)) or not are_all_floats(a + b):
+    try:
+        is_alike = take_apart(x, a, ANYTHING).is_like(take_apart(y, b, ANYTHING))
+    except ArgumentError:
+        return False
+    if not is_alike or not are_all_floats(a + b):
         return False
     scale = max([abs(u) for u in a + b if isfinite(u)] + [0.0])
     return all([

@@ -129,7 +129,7 @@ cdef int guard_comparison(x, other, int op, bint outcome) except -1:
     return guard(FAD_GUARD_eq if op == Py_EQ else FAD_GUARD_ne, a, b, outcome)
 
 
-cdef int note_exception(x) except -1:
+cpdef int note_exception(x) except -1:
     """What follows in the program of x may depend on the exception that x now raises."""
     if n_recordings:
         x = recorded_part(x)

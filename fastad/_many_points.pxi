@@ -55,8 +55,12 @@ def record_path(Compiled compiled, Entry entry, list numbers_):
     for k in range(entry.n):
         scratch.memory[k] = numbers_[k]
     args, kwargs = entry.arguments_of(numbers_)
-    path = compiled.record(entry, args, kwargs, scratch)
-    if path is None:
+    path = compiled.record(entry, scratch)
+    if type(path) is not Path:
+        try:
+            compiled.call_unrecorded(entry, path, args, kwargs)
+        except Exception:  # as it will where it is called at that point
+            pass
         return None
     failed = compiled.run(entry, path, scratch, &is_sound)
     if failed == FAD_NO_GUARD and is_sound:

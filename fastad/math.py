@@ -75,7 +75,11 @@ def ldexp(x, i, /):
     """x * 2**i, for an int i."""
     if not isinstance(x, _ours):
         return _math.ldexp(x, i)
-    _math.ldexp(_value(x), i)  # its exceptions
+    try:
+        _math.ldexp(_value(x), i)
+    except OverflowError:
+        _core.note_exception(x)
+        raise
     return _ldexp(x, max(-5000, min(i, 5000)))
 
 

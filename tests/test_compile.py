@@ -557,6 +557,56 @@ def test_what_cannot_be_recorded_runs_as_it_is(name):
     assert fast.stats["hits"] == 0
 
 
+def with_next(x, numbers):
+    numbers[0] = numbers[0] + 1
+    return x * numbers[0]
+
+
+def with_more(x, options):
+    options["n"] += 1
+    return x * options["n"]
+
+
+def with_shift(x, values):
+    values += x
+    return values[0]
+
+
+WRITES = {
+    "int array": (with_next, lambda: numpy.array([1, 5])),
+    "int in a dict": (with_more, lambda: {"n": 1}),
+    "float array": (with_shift, lambda: numpy.array([1.0, 5.0])),
+    "list": (with_next, lambda: [1.0]),
+}
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_what_f_writes_into_its_arguments_is_written_once(name):
+    f, argument = WRITES[name]
+    ours, expected = argument(), argument()
+    fast = compile(f)
+    with pytest.warns(errors.NotCompiledWarning, match="changes its arguments"):
+        assert fast(2.0, ours) == f(2.0, expected)
+    for x in (2.0, 3.0):
+        assert fast(x, ours) == f(x, expected)
+        numpy.testing.assert_equal(ours, expected)
+
+
+def test_a_first_call_that_cannot_be_replayed():
+    fast = compile(lambda x: x * 2.0)
+    for x in (nan, 1.0, 2.0, 3.0):
+        assert bits(fast(x)) == bits(2.0 * x)
+    assert fast.stats["hits"] == 3
+
+
+def test_a_function_that_cannot_be_recorded_is_called_once():
+    calls = []
+    fast = compile(lambda x: calls.append(x) or float(x))
+    with pytest.warns(errors.NotCompiledWarning):
+        fast(1.5)
+    assert [x for x in calls if type(x) is float] == [1.5]
+
+
 def test_max_paths():
     fast = compile(lambda x: [v if v > 0 else -v for v in x], max_paths=3)
     rng = random.Random(1)
@@ -640,6 +690,7 @@ CAUGHT = {
     "round": (lambda x: round(x) * x, [inf, 2.5, 2.25]),
     "digits": (lambda x: round(x, -308) + x, [1.7e308, 2.5, 2.25]),
     "fsum": (lambda x: fastad.fsum([x, x, 1.0]), [1e308, 2.5, 2.25]),
+    "ldexp": (lambda x: math.ldexp(x, 1000), [1e300, 2.5, 2.25]),
     "raised": (lambda x: x if x > 0 else [][0], [-1.0, 2.0, -3.0, 3.0]),
     "in a gradient": (lambda x: grad(lambda y: math.log(y) * x)(x), [-1.0, 2.0, 3.0]),
     "special": (lambda x: fastad.erfinv(x), [2.0, 0.5, 0.25, -2.0]),
