@@ -226,11 +226,11 @@ class Graph:
         counts: Counter[tuple[str, Place | None]] = Counter()
         for name, arguments, place in self.run.instructions:
             if name.startswith("guard "):
-                x, y = (self.names[k] for k in arguments[:2]) if self.is_whole else "xy"
+                x, y = (self.names[k] for k in arguments[:2]) if self.is_whole else "··"
                 outcome = "true" if arguments[2] else "false"
                 counts[f"{x} {GUARDS[name]} {y} was {outcome}", place] += 1
         for (text, place), n in counts.items():
-            yield (text if self.is_whole else f"{n:,} × {text}"), place
+            yield (text if self.is_whole else f"{text}, {n:,} times"), place
 
     def paths(self) -> Iterator[tuple[int, int, float]]:
         """The edges that are differentiated: (argument, node, partial)."""

@@ -1,5 +1,6 @@
 """The sweeps as pictures: `show`."""
 
+import functools
 import inspect
 import operator
 from collections.abc import Callable, Iterator
@@ -98,6 +99,8 @@ def show(f: Callable[..., Any], *args: Any, output: int = 0) -> "Picture":
     function = name_of(f, inputs)
     outputs = places(program(*args), function)
     graph = Graph(run, function, inputs, outputs, chosen)
+    if isinstance(f, functools.partial):  # keywords, as from the command line
+        named += f.keywords.items()
     return Picture(graph, f, [(name, short(x)) for name, x in named])
 
 

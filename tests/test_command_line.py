@@ -336,7 +336,7 @@ def test_show_writes_a_page(model, run):
     ("argv", "begins"),
     [
         ("model.py:rosenbrock -1.2 1", "rosenbrock(p=[-1.2, 1.0]) = 24.2"),
-        ("model.py:power 2 n=3", "power(x=2.0) = 8"),
+        ("model.py:power 2 n=3", "power(x=2.0, n=3) = 8"),
         ("model.py:rest 2 3 4", "rest(x=2.0, more[0]=3.0, more[1]=4.0) = 14"),
         ("model.py:a_list 2 --result -1", "a_list(x=2.0) = 2"),
     ],

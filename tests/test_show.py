@@ -218,7 +218,7 @@ def test_decisions_of_a_folded_graph_are_counted():
 
     text = str(show(bounded, 1.0))
     false, true = (
-        int(re.search(rf"(\d+) × x < y was {outcome}, at test_show", text)[1])
+        int(re.search(rf"· < · was {outcome}, (\d+) times, at test_show", text)[1])
         for outcome in ("false", "true")
     )
     assert false + true == 400
