@@ -384,7 +384,7 @@ cdef class Buffer:
 
 # ---- Recording ------------------------------------------------------------------------------
 
-cdef Program record_program(f, tuple args, dict kwargs, bint lines):
+cdef Program record_program(f, tuple args, dict kwargs, bint lines, bint strict=False):
     """Run f once on Vars of a tape that records instructions."""
     cdef Program program = Program.__new__(Program)
     cdef list numbers_ = []
@@ -397,7 +397,7 @@ cdef Program record_program(f, tuple args, dict kwargs, bint lines):
         program.arguments = take_apart(args, numbers_)
         numbers_ = [instruction_input(tape, number_) for number_ in numbers_]
         lifted = program.arguments.fill(numbers_, &place)
-        y = f(*lifted, **kwargs)
+        y = call_on_level(tape, strict, f, list(lifted), kwargs)
         program.result = take_result_apart(y, outputs, f)
         add_outputs(tape, outputs)
         return program
@@ -536,7 +536,7 @@ cdef class Curvature:
 
         chosen = tuple([args[position] for position in positions])
         self.arguments = [take_apart(argument, inputs) for argument in chosen]
-        program = record_program(of_chosen, chosen, {}, False).gradient()
+        program = record_program(of_chosen, chosen, {}, False, recipe.strict).gradient()
         self.record(program, inputs)
 
     def __dealloc__(self):

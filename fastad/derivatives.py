@@ -166,14 +166,21 @@ def jvp(f, primals, tangents, *, strict=False):
     return _core.pushforward(f, tuple(primals), tuple(tangents), {}, strict)
 
 
-def derivative(f):
+def derivative(f, *, strict=False):
     """The function that returns the derivative of `f` to its first argument, a number.
 
     In forward mode: one run, whatever `f` returns, and without memory for the run.
 
+    Parameters
+    ----------
+    f : callable
+        Takes a number, and returns what `jvp` takes.
+    strict : bool
+        Raise an error where `f` loses a derivative; see `value_and_grad`.
+
     Raises
     ------
-    ArgumentError, ResultError
+    ArgumentError, ResultError, LostDerivativeError
         (TypeErrors) as `jvp` does.
 
     Examples
@@ -196,7 +203,9 @@ def derivative(f):
                 f"derivative takes one number, not {type(x).__name__}: use fastad.grad, "
                 "fastad.jvp or fastad.jacobian"
             )
-        _, slope = _core.pushforward(lambda x: f(x, *args, **kwargs), (x,), (1.0,), {})
+        _, slope = _core.pushforward(
+            lambda x: f(x, *args, **kwargs), (x,), (1.0,), {}, strict
+        )
         return slope
 
     return tangent

@@ -97,7 +97,7 @@ def jvp(
     strict: bool = False,
 ) -> tuple[_R, _R]: ...
 def derivative(
-    f: Callable[Concatenate[float, _P], _R],
+    f: Callable[Concatenate[float, _P], _R], *, strict: bool = False
 ) -> Callable[Concatenate[float, _P], _R]: ...
 def vjp(
     f: Callable[..., _R], *primals: Any, strict: bool = False

@@ -11,7 +11,7 @@ __all__ = ["CostTable", "cost_table", "hessian", "hvp", "jacfwd", "jacobian", "j
 MODES = ("auto", "forward", "reverse")
 
 
-def jacobian(f, argnums=0, mode="auto", *, on_nan="warn"):
+def jacobian(f, argnums=0, mode="auto", *, on_nan="warn", strict=False):
     """The function that returns all first partials of `f`.
 
     Parameters
@@ -25,6 +25,7 @@ def jacobian(f, argnums=0, mode="auto", *, on_nan="warn"):
         time. Forward mode needs one direction for each input, reverse mode one for each
         output; "auto" takes what costs less, by counts (see `cost_table`).
     on_nan : {"warn", "raise"}
+    strict : bool
         As for `fastad.grad`.
 
     Returns
@@ -54,7 +55,7 @@ def jacobian(f, argnums=0, mode="auto", *, on_nan="warn"):
         raise ArgumentError(
             f"mode={mode!r}: it must be one of {', '.join(map(repr, MODES))}"
         )
-    recipe = _core.Recipe(f, argnums, False, on_nan)
+    recipe = _core.Recipe(f, argnums, False, on_nan, strict)
 
     @differentiates(f, recipe.argnums)
     def jacobian(*args, **kwargs):
@@ -64,17 +65,17 @@ def jacobian(f, argnums=0, mode="auto", *, on_nan="warn"):
     return jacobian
 
 
-def jacfwd(f, argnums=0, *, on_nan="warn"):
+def jacfwd(f, argnums=0, *, on_nan="warn", strict=False):
     """`jacobian` in forward mode: the better one for few inputs."""
-    return jacobian(f, argnums, "forward", on_nan=on_nan)
+    return jacobian(f, argnums, "forward", on_nan=on_nan, strict=strict)
 
 
-def jacrev(f, argnums=0, *, on_nan="warn"):
+def jacrev(f, argnums=0, *, on_nan="warn", strict=False):
     """`jacobian` in reverse mode: the better one for few outputs."""
-    return jacobian(f, argnums, "reverse", on_nan=on_nan)
+    return jacobian(f, argnums, "reverse", on_nan=on_nan, strict=strict)
 
 
-def hessian(f, argnums=0):
+def hessian(f, argnums=0, *, strict=False):
     """The function that returns all second partials of `f`.
 
     `f` runs once and is recorded as a program; its gradient is a program, too, and is
@@ -86,6 +87,8 @@ def hessian(f, argnums=0):
         Takes numbers in any arrangement, as for `fastad.grad`, and returns one number.
     argnums : int or sequence of int
         The positional arguments to differentiate to.
+    strict : bool
+        Raise an error where `f` loses a derivative, as for `fastad.grad`.
 
     Returns
     -------
@@ -105,22 +108,23 @@ def hessian(f, argnums=0):
     >>> hessian(lambda x: x[0] ** 2 * x[1])([3.0, 5.0])
     [[10.0, 6.0], [6.0, 0.0]]
     """
-    recipe = _core.Recipe(f, argnums, False, "warn")
+    recipe = _core.Recipe(f, argnums, False, "warn", strict)
 
     @differentiates(f, recipe.argnums)
     def hessian(*args, **kwargs):
         try:
             return _core.curvature_of(recipe, args, kwargs).hessian()
         except _core.NotAProgram:  # a number of an outer level: differentiate eagerly
-            return jacobian(grad(f, argnums), argnums)(*args, **kwargs)
+            return jacobian(grad(f, argnums, strict=strict), argnums)(*args, **kwargs)
 
     return hessian
 
 
-def hvp(f, argnums=0):
+def hvp(f, argnums=0, *, strict=False):
     """The function that returns the product of the Hessian of `f` and a direction.
 
-    For about the price of a few gradients, however many inputs there are.
+    For about the price of a few gradients, however many inputs there are. `f`, `argnums` and
+    `strict` are as for `hessian`.
 
     Returns
     -------
@@ -134,7 +138,7 @@ def hvp(f, argnums=0):
     >>> hvp(lambda x: x[0] ** 2 * x[1])([3.0, 5.0], [1.0, 0.0])
     [10.0, 6.0]
     """
-    recipe = _core.Recipe(f, argnums, False, "warn")
+    recipe = _core.Recipe(f, argnums, False, "warn", strict)
 
     @differentiates(f, (*recipe.argnums, -1))
     def product(*args, **kwargs):
@@ -146,12 +150,13 @@ def hvp(f, argnums=0):
         try:
             return _core.curvature_of(recipe, tuple(args), kwargs).product(direction)
         except _core.NotAProgram:
-            return _pushed_gradient(f, argnums, args, kwargs, direction)
+            gradient = grad(f, argnums, strict=strict)
+            return _pushed(gradient, argnums, args, kwargs, direction)
 
     return product
 
 
-def _pushed_gradient(f, argnums, args, kwargs, direction):
+def _pushed(gradient_of, argnums, args, kwargs, direction):
     """Forward over reverse, eagerly: also with numbers of outer levels."""
     positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
     directions = (direction,) if isinstance(argnums, int) else tuple(direction)
@@ -160,7 +165,7 @@ def _pushed_gradient(f, argnums, args, kwargs, direction):
         lifted = list(args)
         for position, argument in zip(positions, chosen, strict=True):
             lifted[position] = argument
-        return grad(f, argnums)(*lifted, **kwargs)
+        return gradient_of(*lifted, **kwargs)
 
     chosen = tuple(args[position] for position in positions)
     return _core.pushforward(gradient, chosen, directions, {})[1]

@@ -16,15 +16,28 @@ def jacobian(
     mode: _Mode = "auto",
     *,
     on_nan: _OnNan = "warn",
+    strict: bool = False,
 ) -> Callable[_P, Any]: ...
 def jacfwd(
-    f: Callable[_P, Any], argnums: _Argnums = 0, *, on_nan: _OnNan = "warn"
+    f: Callable[_P, Any],
+    argnums: _Argnums = 0,
+    *,
+    on_nan: _OnNan = "warn",
+    strict: bool = False,
 ) -> Callable[_P, Any]: ...
 def jacrev(
-    f: Callable[_P, Any], argnums: _Argnums = 0, *, on_nan: _OnNan = "warn"
+    f: Callable[_P, Any],
+    argnums: _Argnums = 0,
+    *,
+    on_nan: _OnNan = "warn",
+    strict: bool = False,
 ) -> Callable[_P, Any]: ...
-def hessian(f: Callable[_P, _Scalar], argnums: _Argnums = 0) -> Callable[_P, Any]: ...
-def hvp(f: Callable[..., _Scalar], argnums: _Argnums = 0) -> Callable[..., Any]: ...
+def hessian(
+    f: Callable[_P, _Scalar], argnums: _Argnums = 0, *, strict: bool = False
+) -> Callable[_P, Any]: ...
+def hvp(
+    f: Callable[..., _Scalar], argnums: _Argnums = 0, *, strict: bool = False
+) -> Callable[..., Any]: ...
 
 class CostTable:
     inputs: int

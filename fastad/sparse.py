@@ -85,33 +85,35 @@ def sparsity(f, *args, argnums=0, second=False):
     return Sparsity(_core.sparse_partials(_run(f, argnums, second, args, {}))[0])
 
 
-def _run(f, argnums, second, args, kwargs):
+def _run(f, argnums, second, args, kwargs, strict=False):
     if not isinstance(argnums, int):
         raise ArgumentError(
             "sparse derivatives are to one argument: argnums must be an int"
         )
-    recipe = _core.Recipe(f, argnums, False, "warn")
+    recipe = _core.Recipe(f, argnums, False, "warn", strict)
     if second:
         try:
             return _core.Curvature(recipe, args, kwargs)
         except _core.NotAProgram:  # as of functions with rules: differentiate eagerly
-            recipe = _core.Recipe(grad(f, argnums), argnums, False, "warn")
+            recipe = _core.Recipe(
+                grad(f, argnums, strict=strict), argnums, False, "warn"
+            )
     return _core.Recording(recipe, args, kwargs, stores_all=True)
 
 
-def _sparse_verb(f, argnums, sparsity, second):
+def _sparse_verb(f, argnums, sparsity, second, strict):
     pattern = None if sparsity is None else sparsity._pattern
 
     @functools.wraps(f)
     def matrix(*args, **kwargs):
-        run = _run(f, argnums, second, args, kwargs)
+        run = _run(f, argnums, second, args, kwargs, strict)
         found, entries = _core.sparse_partials(run, pattern)
         return (sparsity or Sparsity(found)).matrix(entries)
 
     return matrix
 
 
-def sparse_jacobian(f, argnums=0, *, sparsity=None):
+def sparse_jacobian(f, argnums=0, *, sparsity=None, strict=False):
     """The function that returns the Jacobian of `f` as a sparse matrix.
 
     Parameters
@@ -124,6 +126,8 @@ def sparse_jacobian(f, argnums=0, *, sparsity=None):
     sparsity : Sparsity, optional
         From `fastad.sparsity`: saves the colouring at each call. It is checked whether it
         still holds.
+    strict : bool
+        Raise an error where `f` loses a derivative, as for `fastad.grad`.
 
     Returns
     -------
@@ -143,10 +147,10 @@ def sparse_jacobian(f, argnums=0, *, sparsity=None):
     >>> J.nnz, J.toarray().tolist()
     (4, [[2.0, 1.0, 0.0], [0.0, 1.0, 1.0]])
     """
-    return _sparse_verb(f, argnums, sparsity, False)
+    return _sparse_verb(f, argnums, sparsity, False, strict)
 
 
-def sparse_hessian(f, argnums=0, *, sparsity=None):
+def sparse_hessian(f, argnums=0, *, sparsity=None, strict=False):
     """The function that returns the Hessian of `f` as a sparse matrix.
 
     Of the columns only those of a star colouring are swept, by the symmetry of the Hessian.
@@ -155,7 +159,7 @@ def sparse_hessian(f, argnums=0, *, sparsity=None):
     ----------
     f : callable
         Takes numbers in any arrangement and returns one number.
-    argnums, sparsity
+    argnums, sparsity, strict
         As for `sparse_jacobian`; the sparsity from ``fastad.sparsity(f, x, second=True)``.
 
     Returns
@@ -170,4 +174,4 @@ def sparse_hessian(f, argnums=0, *, sparsity=None):
     >>> H.nnz, H.toarray().tolist()
     (3, [[10.0, 6.0, 0.0], [6.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
     """
-    return _sparse_verb(f, argnums, sparsity, True)
+    return _sparse_verb(f, argnums, sparsity, True, strict)

@@ -20,8 +20,16 @@ def sparsity(
     f: Callable[..., Any], *args: Any, argnums: int = 0, second: bool = False
 ) -> Sparsity: ...
 def sparse_jacobian(
-    f: Callable[_P, Any], argnums: int = 0, *, sparsity: Sparsity | None = None
+    f: Callable[_P, Any],
+    argnums: int = 0,
+    *,
+    sparsity: Sparsity | None = None,
+    strict: bool = False,
 ) -> Callable[_P, Any]: ...
 def sparse_hessian(
-    f: Callable[_P, _Scalar], argnums: int = 0, *, sparsity: Sparsity | None = None
+    f: Callable[_P, _Scalar],
+    argnums: int = 0,
+    *,
+    sparsity: Sparsity | None = None,
+    strict: bool = False,
 ) -> Callable[_P, Any]: ...

@@ -26,6 +26,10 @@ VERBS = {
     "jvp": lambda f, **options: lambda x: jvp(f, (x,), (1.0,), **options)[1],
     "vjp": lambda f, **options: lambda x: vjp(f, x, **options)[1](1.0)[0],
 }
+VERBS |= {
+    verb.__name__: lambda f, verb=verb, **options: verb(f, **options)
+    for verb in (fastad.derivative, fastad.jacobian, fastad.jacfwd, fastad.jacrev)
+}
 each_verb = pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
 
 # Of a number x of value 2.0: what loses its derivative, and what the message says.
@@ -165,6 +169,30 @@ def test_strict_ends_with_the_function(verb):
     assert verb(lambda x: x * int(x))(2.0) == 2.0
     _, pullback = vjp(lambda x: box.append(x) or x * x, 2.0, strict=True)
     assert (box[2].value, pullback(1.0)) == (2.0, (4.0,))
+
+
+SECOND = {
+    "hessian": lambda f, **options: fastad.hessian(f, **options)(2.0),
+    "hvp": lambda f, **options: fastad.hvp(f, **options)(2.0, 1.0),
+    "sparse_hessian": lambda f, **options: fastad.sparse_hessian(
+        lambda x: f(x[0]), **options
+    )([2.0]).toarray()[0, 0],
+    "sparse_jacobian": lambda f, **options: fastad.sparse_jacobian(
+        lambda x: [f(x[0])], **options
+    )([2.0]).toarray()[0, 0],
+}
+
+
+@pytest.mark.parametrize("verb", SECOND.values(), ids=SECOND)
+def test_second_order_and_sparse(verb):
+    for name, (leaky, message) in LEAKS.items():
+        with pytest.raises(errors.LostDerivativeError, match=message):
+            verb(leaky, strict=True)
+        if name != "not":
+            verb(leaky)
+    assert verb(lambda x: x**3, strict=True) == verb(lambda x: x**3)
+    kept = KEPT["other numbers"]
+    assert verb(kept, strict=True) == verb(kept)
 
 
 # ---- stop_gradient ---------------------------------------------------------------------
