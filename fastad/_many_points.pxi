@@ -29,6 +29,20 @@ cdef class Columns:
     def __dealloc__(self):
         fad_memory_free(self.columns)
 
+    cdef Columns from_point(self, size_t point):
+        """The same, counted from that point on."""
+        cdef Columns shifted = Columns([])
+        cdef Py_ssize_t k, n = len(self.arrays)
+        shifted.arrays = self.arrays
+        fad_memory_free(shifted.columns)
+        shifted.columns = <fad_column *>fad_memory_zeroed((n + 1) * sizeof(fad_column))
+        if shifted.columns == NULL:
+            raise OutOfMemoryError(f"no memory for {n} columns")
+        for k in range(n):
+            shifted.columns[k] = self.columns[k]
+            shifted.columns[k].numbers += <Py_ssize_t>point * self.columns[k].stride
+        return shifted
+
 
 def entry_at(Compiled compiled, tuple args, dict kwargs):
     """(entry, numbers) for arguments like these; (None, None) if they cannot be replayed."""
@@ -111,10 +125,14 @@ def run_path(
     cdef void *scratch = fad_memory_resize(NULL, n_bytes + 1)
     if scratch == NULL:
         raise OutOfMemoryError(f"no memory for a batch: {n_bytes} bytes")
-    batch.inputs, batch.outputs = inputs.columns, outputs.columns
     batch.n = len(points)
     if batch.n:
         batch.points, batch.failed, batch.flagged = &points[0], &failed[0], &flagged[0]
+        if points[batch.n - 1] - points[0] == batch.n - 1:  # in a row, which is faster
+            inputs, outputs = inputs.from_point(points[0]), outputs.from_point(points[0])
+            batch.points = NULL
+            batch.failed, batch.flagged = &failed[points[0]], &flagged[points[0]]
+        batch.inputs, batch.outputs = inputs.columns, outputs.columns
         with nogil:
             fad_batch_run(&path.schedule, fad_batch_best_set(), &batch, scratch)
     fad_memory_free(scratch)

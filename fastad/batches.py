@@ -324,6 +324,8 @@ class Batch:
             if n_right > most:
                 most = n_right
                 _core.note_path(self.entry, path)
+            if n_right == len(points):
+                continue
             astray = points[self.failed[points] != _core.NO_GUARD]
             for guard in numpy.unique(self.failed[astray]).tolist():
                 group = astray[self.failed[astray] == guard]
@@ -354,11 +356,16 @@ class Batch:
             return len(chunk)
 
         self.share_out(work, points)
-        taken = points[self.failed[points] == _core.NO_GUARD]
-        flagged = self.flagged[taken] != 0
-        self.alone.append(taken[flagged])
-        right = taken[~flagged]
-        self.results.kinds[right] = kind
+        right = points
+        on_path = self.failed[points] == _core.NO_GUARD
+        if not on_path.all():
+            right = points[on_path]
+        flagged = self.flagged[right] != 0
+        if flagged.any():
+            self.alone.append(right[flagged])
+            right = right[~flagged]
+        if kind > 0:  # 0 is there already
+            self.results.kinds[right] = kind
         if len(right):
             last = self.values_at(right.item(len(right) - 1))
             _core.note_uses(self.compiled, self.entry, path, len(right), last)
@@ -367,8 +374,8 @@ class Batch:
     def share_out(self, work, points):
         """Let the workers do their parts of the points."""
         n_chunks = -(-len(points) // CHUNK)
-        if self.n_workers > 1:
-            n_chunks = max(n_chunks, min(self.n_workers, len(points) // 256))
+        if self.n_workers > 1 and len(points) >= 256 * self.n_workers:
+            n_chunks += -n_chunks % self.n_workers  # each of them gets as many
         size = max(1, -(-len(points) // max(1, n_chunks)))
         chunks = [points[k : k + size] for k in range(0, len(points), size)]
         if self.n_workers == 1 or len(chunks) == 1:
