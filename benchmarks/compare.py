@@ -37,7 +37,8 @@ def row(
         verdict = ""
     else:
         verdict = f"<= {target:<5g}{'met' if median <= target else 'MISSED'}"
-    print(f"  {name:30}{minimum:10.2f}{median:10.2f}   {verdict:16}{note}".rstrip())
+    d = 3 if minimum < 0.1 else 2
+    print(f"  {name:30}{minimum:10.{d}f}{median:10.{d}f}   {verdict:16}{note}".rstrip())
 
 
 def head(title: str, note: str = "") -> None:
@@ -164,7 +165,7 @@ def batches(seconds: float) -> None:
     times = compiled.worker_times(seconds)
     gain = ratio(times["one"], times["two"])
     verdict = ">= 1.7 " + ("met" if gain.median >= 1.7 else "MISSED")
-    row("one worker / two", gain.minimum, gain.median, None, verdict)
+    row("one worker / two, 100,000", gain.minimum, gain.median, None, verdict)
 
 
 def tangents(seconds: float) -> None:
