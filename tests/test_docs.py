@@ -113,7 +113,8 @@ class Page:
 
 
 @each_page
-def test_code_of(page, tmp_path, capsys):
+def test_code_of(page, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # what the code saves goes there
     Page(page, tmp_path, capsys).run()
 
 
