@@ -34,6 +34,16 @@ cdef class Scratch:
         return 0
 
 
+cdef Scratch scratch_with(list numbers_):
+    """With these inputs."""
+    cdef Scratch scratch = Scratch()
+    cdef Py_ssize_t k
+    scratch.reserve(len(numbers_))
+    for k in range(len(numbers_)):
+        scratch.memory[k] = numbers_[k]
+    return scratch
+
+
 @cython.final
 cdef class Fork:
     """A guard where paths part: of each side the path that was last right."""
@@ -457,8 +467,7 @@ cdef class Compiled:
                 "value"
             )
             return None
-        cdef Py_ssize_t k
-        numbers_ = [scratch.memory[k] for k in range(entry.n)]
+        numbers_ = list_of_floats(scratch.memory, entry.n)
         started = time.perf_counter()
         try:
             recording = self.recording(entry, numbers_, False)
@@ -521,7 +530,7 @@ cdef class Compiled:
         """ImpureFunctionError unless the function still does, at the second use of a path, what
         was recorded."""
         cdef Py_ssize_t k
-        numbers_ = [scratch.memory[k] for k in range(entry.n)]
+        numbers_ = list_of_floats(scratch.memory, entry.n)
         first, path.recording = path.recording, None
         second = self.recording(entry, numbers_, False)
         k = first_changed(first, second)
@@ -656,7 +665,7 @@ cdef bint are_close(x, y):
 
 
 cdef str what_changed(Program first, Program second, Py_ssize_t k):
-    """'; it computed mul %1 %2, and now sin %2'"""
+    """': operation 2 was mul 0 1, and is now sin 1'"""
     found = []
     for program in (first, second):
         instructions = program.instructions()

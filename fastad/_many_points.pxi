@@ -31,15 +31,9 @@ cdef class Columns:
 
     cdef Columns from_point(self, size_t point):
         """The same, counted from that point on."""
-        cdef Columns shifted = Columns([])
-        cdef Py_ssize_t k, n = len(self.arrays)
-        shifted.arrays = self.arrays
-        fad_memory_free(shifted.columns)
-        shifted.columns = <fad_column *>fad_memory_zeroed((n + 1) * sizeof(fad_column))
-        if shifted.columns == NULL:
-            raise OutOfMemoryError(f"no memory for {n} columns")
-        for k in range(n):
-            shifted.columns[k] = self.columns[k]
+        cdef Columns shifted = Columns(self.arrays)
+        cdef Py_ssize_t k
+        for k in range(len(self.arrays)):
             shifted.columns[k].numbers += <Py_ssize_t>point * self.columns[k].stride
         return shifted
 
@@ -48,11 +42,15 @@ def entry_at(Compiled compiled, tuple args, dict kwargs):
     """(entry, numbers) for arguments like these; (None, None) if they cannot be replayed."""
     cdef bint ours = False
     cdef Scratch scratch = Scratch()
-    cdef Py_ssize_t k
     cdef Entry entry = compiled.entry_of(args, kwargs, scratch, &ours)
     if entry is None or entry.reason is not None or ours:
         return None, None
-    return entry, [scratch.memory[k] for k in range(entry.n)]
+    return entry, list_of_floats(scratch.memory, entry.n)
+
+
+def is_replayed(Entry entry):
+    """Whether nothing has turned up yet for which calls are left to the function."""
+    return entry.reason is None
 
 
 def recent_path(Entry entry):
@@ -62,12 +60,8 @@ def recent_path(Entry entry):
 
 def record_path(Compiled compiled, Entry entry, list numbers_):
     """A new path for these numbers, or None where the function itself must be called."""
-    cdef Scratch scratch = Scratch()
-    cdef Py_ssize_t k
+    cdef Scratch scratch = scratch_with(numbers_)
     cdef bint is_sound = False
-    scratch.reserve(entry.n)
-    for k in range(entry.n):
-        scratch.memory[k] = numbers_[k]
     args, kwargs = entry.arguments_of(numbers_)
     path = compiled.record(entry, scratch)
     if type(path) is not Path:
@@ -121,10 +115,7 @@ def run_path(
 ):
     """Run the path at these points; says of each in `failed` and `flagged` how it went."""
     cdef fad_batch batch
-    cdef size_t n_bytes = fad_batch_scratch(&path.schedule)
-    cdef void *scratch = fad_memory_resize(NULL, n_bytes + 1)
-    if scratch == NULL:
-        raise OutOfMemoryError(f"no memory for a batch: {n_bytes} bytes")
+    cdef Buffer scratch = Buffer(fad_batch_scratch(&path.schedule) // sizeof(double) + 1)
     batch.n = len(points)
     if batch.n:
         batch.points, batch.failed, batch.flagged = &points[0], &failed[0], &flagged[0]
@@ -134,22 +125,15 @@ def run_path(
             batch.failed, batch.flagged = &failed[points[0]], &flagged[points[0]]
         batch.inputs, batch.outputs = inputs.columns, outputs.columns
         with nogil:
-            fad_batch_run(&path.schedule, fad_batch_best_set(), &batch, scratch)
-    fad_memory_free(scratch)
+            fad_batch_run(&path.schedule, fad_batch_best_set(), &batch, scratch.numbers)
 
 
 def note_uses(Compiled compiled, Entry entry, Path path, Py_ssize_t n, list numbers_):
     """The path was right at n points, the last of which has these numbers."""
-    cdef Scratch scratch = Scratch()
-    cdef Py_ssize_t k
     compiled.n_hits += n
     path.uses += n
     if path.uses > 1 and path.recording is not None:
-        scratch.reserve(entry.n)
-        for k in range(entry.n):
-            scratch.memory[k] = numbers_[k]
-        compiled.confirm(entry, path, scratch)
-    return entry.reason is None
+        compiled.confirm(entry, path, scratch_with(numbers_))
 
 
 def note_path(Entry entry, Path path):

@@ -287,6 +287,9 @@ class Batch:
             self.alone.append(everywhere)
         else:
             self.run_paths(everywhere)
+            if not _core.is_replayed(self.entry):  # as has turned up meanwhile
+                self.results = Results(self.points.n, float)
+                self.alone = [everywhere]
         self.call_alone()
         return self.results.arranged()
 

@@ -364,6 +364,10 @@ def test_what_floats_would_not_do_is_noticed():
     with pytest.warns(errors.NotCompiledWarning, match="something else on floats"):
         assert (f(X) == X).all()
     assert (f(X) == X).all()
+    once_called = compile(lambda x: x if isinstance(x, float) else 2.0 * x)
+    assert once_called(1.5) == 1.5
+    with pytest.warns(errors.NotCompiledWarning, match="something else on floats"):
+        assert (vmap(once_called)(X) == X).all()
 
 
 def test_arrays_of_vars_are_differentiated_point_by_point():
