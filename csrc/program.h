@@ -33,8 +33,8 @@
  * one.  It finds it in a hash table:
  *
  *   numbers   open addressing, n_numbers slots (0 or a power of two), at most half of them
- *             taken; a slot holds 0, or the id + 1 of an instruction.  Made at need: appended
- *             instructions get into it when it is (re)built.
+ *             taken; a slot holds 0, or the id + 1 of an instruction below four bits of its
+ *             hash.  Made at need: appended instructions get into it when it is (re)built.
  *
  * An all-zero fad_program is the empty one.  No function here takes a lock: a program that is
  * written belongs to one thread, one that is only read to everybody.
