@@ -7,6 +7,8 @@ import math
 import operator
 import statistics
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -173,48 +175,41 @@ def nanoseconds(times: Times, w: Workload) -> tuple[float, float]:
 N_POINTS = 10_000
 
 
-def _points(x: list[float], n: int) -> Any:
-    """n points around x, spread evenly and irregularly."""
-    columns = [
-        spread(n, 0.9 * v, 1.1 * v, step)
-        for v, step in zip(x, (p**0.5 for p in range(2, 2 + len(x))), strict=True)
-    ]
-    return numpy.array(columns).T.copy()
+@dataclass(frozen=True)
+class Batch:
+    """A function to be evaluated at many points around one, and what it may take."""
+
+    f: Callable[[Any, Any], Any]
+    x: list[float]
+    target: float  # microseconds a point
+
+    def of(self, m: Any) -> Callable[[Any], Any]:
+        """The function, with that mathematics."""
+        return lambda x: self.f(x, m)
+
+    def points(self, n: int = N_POINTS) -> Any:
+        """n points within a tenth of x, spread evenly and irregularly."""
+        columns = [
+            spread(n, 0.9 * v, 1.1 * v, (k + 2) ** 0.5) for k, v in enumerate(self.x)
+        ]
+        return numpy.array(columns).T.copy()
 
 
-def _black_scholes_of_rows(x: Any) -> Any:
-    return black_scholes(x, fastad.math)
-
-
-BATCHES: dict[str, tuple[Callable[[Any], Any], list[float], int, float]] = {
-    # name: (function, point, points, target in microseconds a point)
-    "Black-Scholes": (
-        _black_scholes_of_rows,
-        [100.0, 105.0, 0.03, 0.25, 1.5],
-        N_POINTS,
-        0.045,
-    ),
-    "Rosenbrock n=10": (
-        lambda x: rosenbrock(x, fastad.math),
-        [-1.2, 1.0] * 5,
-        N_POINTS,
-        0.05,
-    ),
-    "Lorenz 100 steps": (
-        lambda x: lorenz(x, fastad.math, steps=100),
-        [1.0, 1.0, 1.0, 10.0, 28.0, 8.0 / 3.0],
-        N_POINTS,
-        5.0,
+BATCHES = {
+    "Black-Scholes": Batch(black_scholes, [100.0, 105.0, 0.03, 0.25, 1.5], 0.045),
+    "Rosenbrock n=10": Batch(rosenbrock, [-1.2, 1.0] * 5, 0.05),
+    "Lorenz 100 steps": Batch(
+        partial(lorenz, steps=100), [1.0, 1.0, 1.0, 10.0, 28.0, 8.0 / 3.0], 5.0
     ),
 }
 
 
 def batch_times(name: str, seconds: float = 1.0) -> Times:
     """Value and gradient at many points: by vmap, and one by one."""
-    f, x, n, _ = BATCHES[name]
-    fast = fastad.compile(fastad.value_and_grad(f))
+    batch = BATCHES[name]
+    fast = fastad.compile(fastad.value_and_grad(batch.of(fastad.math)))
     many = fastad.vmap(fast)
-    points = _points(x, n)
+    points = batch.points()
     few = points[:100]
     many(points)
     return interleave(
@@ -226,9 +221,9 @@ def batch_times(name: str, seconds: float = 1.0) -> Times:
 def worker_times(seconds: float = 1.0) -> Times:
     """Lorenz at 100,000 points by one worker and by two: by the clock on the wall. (At 10,000,
     20 ms, starting the threads is a tenth of it.)"""
-    f, x, n, _ = BATCHES["Lorenz 100 steps"]
-    fast = fastad.compile(fastad.value_and_grad(f))
-    points = _points(x, 10 * n)
+    batch = BATCHES["Lorenz 100 steps"]
+    fast = fastad.compile(fastad.value_and_grad(batch.of(fastad.math)))
+    points = batch.points(10 * N_POINTS)
     one, two = fastad.vmap(fast), fastad.vmap(fast, workers=2)
     one(points)
     times: Times = {"one": [], "two": []}

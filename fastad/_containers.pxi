@@ -343,7 +343,6 @@ cdef bint read(Shape shape, x, double *numbers_, Py_ssize_t *place, bint loose, 
 
     loose: an int will do for a float.  ours: becomes true where there is a Var or Dual.
     """
-    cdef Py_ssize_t k
     cdef type kind = type(x)
     if shape.kind == A_NUMBER:
         return read_number(x, numbers_, place, loose, ours)
