@@ -315,7 +315,7 @@ cdef class Compiled:
             self.has_warned = True
             warnings.warn(
                 f"{name_of(self.function)} runs uncompiled: {why}", NotCompiledWarning,
-                stacklevel=1,
+                stacklevel=users_stacklevel(),
             )
         return 0
 

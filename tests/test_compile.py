@@ -510,8 +510,11 @@ class SomeObject:
 @pytest.mark.parametrize("name", UNCOMPILED)
 def test_what_may_change_unseen_is_not_compiled(name):
     fast = compile(lambda x, other: x * 2.0)
-    with pytest.warns(errors.NotCompiledWarning, match="compared by identity"):
+    with pytest.warns(
+        errors.NotCompiledWarning, match="compared by identity"
+    ) as caught:
         assert UNCOMPILED[name](fast) == 3.0
+    assert caught[0].filename == __file__
     assert UNCOMPILED[name](fast) == 3.0  # one warning
     assert fast.stats["eager"] == 2
 

@@ -344,8 +344,9 @@ def test_warnings_and_saturated_points():
 
 def test_a_function_that_cannot_be_compiled_runs_point_by_point():
     f = vmap(lambda x: [float(x) * 2.0, "text"])
-    with pytest.warns(errors.NotCompiledWarning):
+    with pytest.warns(errors.NotCompiledWarning) as caught:
         result = f(X)
+    assert caught[0].filename == __file__
     assert (result[0] == X * 2.0).all()
     assert result[1] == "text"
     many = compile(lambda x: sum(v for v in (1.0, 2.0, 3.0) if v < x) * x, max_paths=2)
