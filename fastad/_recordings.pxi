@@ -33,14 +33,12 @@ cdef class Recording:
         if self.tape != NULL:
             give_tape(self.tape)
 
-    cdef bint is_active(self, output):
-        return type(output) is Var and belongs(<Var>output, self.tape)
 
     def value(self):
         """What the function returned, with values in place of Vars."""
         cdef Py_ssize_t place = 0
         return self.result.fill([
-            value_one_level_out(output) if self.is_active(output) else output
+            value_one_level_out(output) if is_active(output, self.tape) else output
             for output in self.outputs
         ], &place)
 
@@ -80,7 +78,7 @@ cdef class Recording:
 
     cdef list row(self, output):
         """The derivatives of one output."""
-        if not self.is_active(output):
+        if not is_active(output, self.tape):
             return [0.0] * self.tape.n_pinned
         return gradient_of(<Var>output, self.raises)
 
@@ -89,7 +87,7 @@ cdef class Recording:
         cdef Py_ssize_t k
         for k in range(nodes.n):
             nodes.ids[k] = FAD_NO_NODE
-            if self.is_active(self.outputs[k]):
+            if is_active(self.outputs[k], self.tape):
                 nodes.ids[k] = (<Var>self.outputs[k]).id
         return nodes
 
@@ -113,7 +111,7 @@ cdef class Recording:
         cdef list weights = []
         cdef dict of_nodes = {}
         for output, seed in zip(self.outputs, seeds):
-            if self.is_active(output):
+            if is_active(output, self.tape):
                 active.append(output)
                 weights.append(seed)
         if not active:
