@@ -48,6 +48,33 @@ fuse_summand(fad_program *program, const uint32_t *n_uses, uint32_t id, uint32_t
     return 1;
 }
 
+/* x - b, where b is to be fused: a product, or something negated. */
+static void
+fuse_subtrahend(fad_program *program, const uint32_t *n_uses, uint32_t id)
+{
+    fad_instruction *i = &program->instructions[id];
+    const uint32_t x = i->args[0], b = i->args[1];
+    const fad_instruction *product = single(program, n_uses, b, FAD_OP_mul);
+    const fad_instruction *negated = single(program, n_uses, b, FAD_OP_neg);
+    if (product != NULL)
+        *i = (fad_instruction){FAD_OP_mulsub, {product->args[0], product->args[1], x}};
+    else if (negated != NULL)
+        *i = (fad_instruction){FAD_OP_add, {x, negated->args[0], 0}};
+}
+
+/* Takes negations out of the product of a muladd or mulsub. */
+static void
+take_signs(fad_program *program, const uint32_t *n_uses, uint32_t id)
+{
+    fad_instruction *i = &program->instructions[id];
+    const fad_instruction *negated;
+    for (int k = 0; k < 2; k++)
+        while ((negated = single(program, n_uses, i->args[k], FAD_OP_neg)) != NULL) {
+            i->op = i->op == FAD_OP_muladd ? FAD_OP_mulsub : FAD_OP_muladd;
+            i->args[k] = negated->args[0];
+        }
+}
+
 int
 fad_program_fuse(fad_program *program)
 {
@@ -59,11 +86,10 @@ fad_program_fuse(fad_program *program)
         uint32_t a = i->args[0], b = i->args[1];
         if (i->op == FAD_OP_add && !fuse_summand(program, n_uses, id, b, a))
             fuse_summand(program, n_uses, id, a, b);
-        if (i->op != FAD_OP_sub)
-            continue;
-        const fad_instruction *product = single(program, n_uses, b, FAD_OP_mul);
-        if (product != NULL)
-            *i = (fad_instruction){FAD_OP_mulsub, {product->args[0], product->args[1], a}};
+        else if (i->op == FAD_OP_sub)
+            fuse_subtrahend(program, n_uses, id);
+        if (i->op == FAD_OP_muladd || i->op == FAD_OP_mulsub)
+            take_signs(program, n_uses, id);
     }
     fad_memory_free(n_uses);
     return 0;
