@@ -74,6 +74,7 @@ extension = Extension(
         "csrc/ops.def",
         *(f"csrc/{name}.h" for name in CORE + LANES),
         "csrc/flags.h",
+        "csrc/replay_steps.h",
         "fastad/_dual.h",
         "fastad/_operations.h",
         "fastad/_special_text.h",

@@ -1,9 +1,22 @@
 /*
  * The exception flags of the processor's floating-point unit.  Where Python raises an
- * exception, an operation in C goes on with an infinity or a nan, and raises a flag.
+ * exception, an operation in C goes on with an infinity or a nan, and raises a flag.  What
+ * comes from a nan that was there before raises none.
  */
 #ifndef FAD_FLAGS_H
 #define FAD_FLAGS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+static inline int
+fad_has_nan(const double *numbers, size_t n)
+{
+    int64_t any = 0; /* as wide as a double: compilers make vectors of it */
+    for (size_t k = 0; k < n; k++)
+        any |= numbers[k] != numbers[k];
+    return any != 0;
+}
 
 #if defined(__SSE2__) || defined(_M_X64)
 

@@ -1,6 +1,7 @@
 #include "replay.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "cell.h"
 #include "special.h"
@@ -56,83 +57,28 @@ fad_replay(const fad_program *program, const double *inputs, double *restrict va
 
 /* ---- Schedules ------------------------------------------------------------------------ */
 
-/*
- * One switch for each run.  Value and gradient of the seven workloads of the benchmarks take
- * 2.2-4.7 ns for each operation of the function, 3.0 on average, where fad_replay takes 4.7.
- */
-static uint32_t
-run_steps(const fad_schedule *schedule, double *restrict slots)
-{
-    const fad_step *restrict step = schedule->steps;
-    uint32_t failed = FAD_NO_GUARD;
-    for (uint32_t k = 0; k < schedule->n_runs; k++) {
-        const fad_step *end = step + schedule->runs[k].n;
-        switch (schedule->runs[k].op) {
-#define UNARY(name, value, px, domain, doc)                                                \
-    case FAD_OP_##name:                                                                    \
-        for (; step < end; step++) {                                                       \
-            const double x = slots[step->args[0]];                                         \
-            slots[step->result] = value;                                                   \
-        }                                                                                  \
-        break;
-#define BINARY(name, value, px, py, domain, doc)                                           \
-    case FAD_OP_##name:                                                                    \
-        for (; step < end; step++) {                                                       \
-            const double x = slots[step->args[0]], y = slots[step->args[1]];               \
-            slots[step->result] = value;                                                   \
-        }                                                                                  \
-        break;
-#define TERNARY(name, value, px, py, pz, domain, doc)                                      \
-    case FAD_OP_##name:                                                                    \
-        for (; step < end; step++) {                                                       \
-            const double x = slots[step->args[0]], y = slots[step->args[1]];               \
-            const double z = slots[step->args[2]];                                         \
-            slots[step->result] = value;                                                   \
-        }                                                                                  \
-        break;
-#include "ops.def"
-#define GUARD(name, sign)                                                                  \
-    case FAD_GUARD_##name:                                                                 \
-        for (; step < end; step++) {                                                       \
-            const uint32_t outcome = slots[step->args[0]] sign slots[step->args[1]];       \
-            if (outcome != (step->result & 1) && step->result >> 1 < failed)               \
-                failed = step->result >> 1;                                                \
-        }                                                                                  \
-        break;
-            GUARD(lt, <)
-            GUARD(le, <=)
-            GUARD(eq, ==)
-            GUARD(ne, !=)
-#undef GUARD
-#define CHAIN(name, argument, next)                                                        \
-    case FAD_CHAIN_##name: {                                                               \
-        double v = slots[step->args[argument]];                                            \
-        for (; step < end; step++) {                                                       \
-            v = next;                                                                      \
-            slots[step->result] = v;                                                       \
-        }                                                                                  \
-        break;                                                                             \
-    }
-            CHAIN(add, 0, v + slots[step->args[1]])
-            CHAIN(sub, 0, v - slots[step->args[1]])
-            CHAIN(mul, 0, v * slots[step->args[1]])
-            CHAIN(muladd, 2, slots[step->args[0]] * slots[step->args[1]] + v)
-            CHAIN(mulsub, 2, v - slots[step->args[0]] * slots[step->args[1]])
-#undef CHAIN
-        }
-    }
-    return failed;
-}
+#define STEP fad_step
+#define RUN_STEPS run_steps
+#include "replay_steps.h"
+
+#define STEP fad_short_step
+#define RUN_STEPS run_short_steps
+#include "replay_steps.h"
 
 uint32_t
 fad_replay_schedule(const fad_schedule *schedule, const double *inputs, double *slots,
                     double *outputs)
 {
-    for (uint32_t k = 0; k < schedule->n_inputs; k++)
-        slots[k] = inputs[k];
-    for (uint32_t k = 0; k < schedule->n_constants; k++)
-        slots[schedule->n_inputs + k] = schedule->constants[k];
-    const uint32_t failed = run_steps(schedule, slots);
+    uint32_t failed;
+    if (inputs != slots && schedule->n_inputs > 0)
+        memcpy(slots, inputs, schedule->n_inputs * sizeof *slots);
+    if (schedule->n_constants > 0)
+        memcpy(slots + schedule->n_inputs, schedule->constants,
+               schedule->n_constants * sizeof *slots);
+    if (schedule->short_steps != NULL)
+        failed = run_short_steps(schedule, schedule->short_steps, slots);
+    else
+        failed = run_steps(schedule, schedule->steps, slots);
     for (uint32_t k = 0; k < schedule->n_outputs; k++)
         outputs[k] = slots[schedule->outputs[k]];
     return failed;

@@ -8,6 +8,7 @@ fad_schedule_free(fad_schedule *schedule)
 {
     fad_memory_free(schedule->runs);
     fad_memory_free(schedule->steps);
+    fad_memory_free(schedule->short_steps);
     fad_memory_free(schedule->constants);
     fad_memory_free(schedule->outputs);
     *schedule = (fad_schedule){0};
@@ -18,6 +19,7 @@ fad_schedule_bytes(const fad_schedule *schedule)
 {
     return schedule->n_runs * sizeof *schedule->runs +
            schedule->n_steps * sizeof *schedule->steps +
+           (schedule->short_steps != NULL) * schedule->n_steps * sizeof(fad_short_step) +
            schedule->n_constants * sizeof *schedule->constants +
            schedule->n_outputs * sizeof *schedule->outputs;
 }
@@ -166,7 +168,7 @@ order_all(const fad_program *program, uint32_t *order, uint32_t *n)
 
 /* ---- Chains ----------------------------------------------------------------------------- */
 
-enum { LONG_CHAIN = 16 };
+enum { LONG = 16 }; /* so many steps are worth a loop of their own */
 
 /* The chain that runs of this opcode may have, and the argument that it goes by. */
 static uint32_t
@@ -187,18 +189,35 @@ is_commutative(uint32_t op)
     return op == FAD_OP_add || op == FAD_OP_mul;
 }
 
+/* Whether the instructions are a chain (distance 1) or two in turns (2). */
+static int
+are_linked(const fad_program *program, const uint32_t *ids, uint32_t n, uint32_t distance)
+{
+    const uint32_t op = program->instructions[ids[0]].op;
+    int argument;
+    chain_of(op, &argument);
+    for (uint32_t k = distance; k < n; k++) {
+        const uint32_t *args = program->instructions[ids[k]].args;
+        if (args[argument] != ids[k - distance] &&
+            !(is_commutative(op) && args[1] == ids[k - distance]))
+            return 0;
+    }
+    return 1;
+}
+
 /*
- * What is used within a run of one opcode comes first, if that makes a long chain of it, and
- * what is not used there behind it.  marks: one for each instruction; stamp: new for each run.
+ * What is used within a run of one opcode comes first, if that makes a long chain or two of it,
+ * and what is not used there behind it.  marks: one for each instruction; stamp: new for each
+ * run.  parts: room for the run.
  */
 static void
 straighten(const fad_program *program, uint32_t *run, uint32_t n, uint32_t *marks,
-           uint32_t stamp, uint32_t *rest)
+           uint32_t stamp, uint32_t *parts)
 {
     const uint32_t op = program->instructions[run[0]].op;
-    uint32_t length = 0, n_rest = 0, previous = FAD_NO_ID;
+    uint32_t n_used = 0, n_rest = 0;
     int argument;
-    if (n < LONG_CHAIN || !chain_of(op, &argument))
+    if (n < LONG || !chain_of(op, &argument))
         return;
     for (uint32_t k = 0; k < n; k++)
         marks[run[k]] = stamp; /* in the run */
@@ -208,25 +227,15 @@ straighten(const fad_program *program, uint32_t *run, uint32_t n, uint32_t *mark
             if (marks[arg] == stamp)
                 marks[arg] = stamp + 1; /* and used there */
         }
-    for (uint32_t k = 0; k < n; k++) {
-        const uint32_t *args = program->instructions[run[k]].args;
-        if (marks[run[k]] != stamp + 1)
-            continue;
-        if (previous != FAD_NO_ID && args[argument] != previous &&
-            !(is_commutative(op) && args[1] == previous))
-            return;
-        previous = run[k];
-        length++;
-    }
-    if (length < LONG_CHAIN)
-        return;
-    for (uint32_t k = 0, m = 0; k < n; k++) {
+    for (uint32_t k = 0; k < n; k++)
         if (marks[run[k]] == stamp + 1)
-            run[m++] = run[k];
-        else
-            rest[n_rest++] = run[k];
-    }
-    memcpy(run + length, rest, n_rest * sizeof *rest);
+            parts[n_used++] = run[k];
+    for (uint32_t k = 0; k < n; k++)
+        if (marks[run[k]] == stamp)
+            parts[n_used + n_rest++] = run[k];
+    if (n_used >= LONG && (are_linked(program, parts, n_used, 1) ||
+                           are_linked(program, parts, n_used, 2)))
+        memcpy(run, parts, n * sizeof *run);
 }
 
 static void
@@ -242,40 +251,85 @@ straighten_all(const fad_program *program, uint32_t *order, uint32_t n, uint32_t
     }
 }
 
-/* Whether a step takes the result of the one before it where a chain does; if not, perhaps its
-   arguments can change places. */
+/* Whether a step takes that result where a chain does; if not, perhaps its arguments can change
+   places. */
 static int
-continues_chain(fad_step *step, const fad_step *before, uint32_t op, int argument)
+continues(fad_step *step, uint32_t result, uint32_t op, int argument)
 {
-    if (is_commutative(op) && step->args[1] == before->result) {
+    if (is_commutative(op) && step->args[1] == result) {
         step->args[1] = step->args[0];
-        step->args[0] = before->result;
+        step->args[0] = result;
     }
-    return step->args[argument] == before->result;
+    return step->args[argument] == result;
 }
 
-/* Appends the steps to the runs: those in long chains as chains. */
-static void
-append_runs(fad_schedule *schedule, uint32_t op, fad_step *steps, uint32_t n)
+/* How many of the n steps are a chain (distance 1) or two in turns (2). */
+static uint32_t
+linked(fad_step *steps, uint32_t n, uint32_t distance, uint32_t op, int argument)
+{
+    uint32_t k = distance;
+    if (n < 2 || (distance == 2 && steps[1].args[argument] == steps[0].result))
+        return 0;
+    while (k < n && continues(&steps[k], steps[k - distance].result, op, argument))
+        k++;
+    return k;
+}
+
+static int
+is_square(const fad_schedule *schedule, const fad_step *step)
+{
+    const uint32_t constant = step->args[1] - schedule->n_inputs;
+    return step->args[1] >= schedule->n_inputs && constant < schedule->n_constants &&
+           schedule->constants[constant] == 2.0;
+}
+
+/* How many of the n steps have a loop of their own, and which. */
+static uint32_t
+special(const fad_schedule *schedule, uint32_t op, fad_step *steps, uint32_t n,
+        uint32_t *special_op)
 {
     int argument;
     const uint32_t chain = chain_of(op, &argument);
-    uint32_t plain = 0; /* steps before k that are in no run yet */
-    for (uint32_t k = 0, end; k < n; k = end) {
-        for (end = k + 1; chain && end < n; end++)
-            if (!continues_chain(&steps[end], &steps[end - 1], op, argument))
-                break;
-        if (end - k < LONG_CHAIN) {
-            plain += end - k;
+    uint32_t length = 0;
+    if (chain) {
+        *special_op = chain;
+        length = linked(steps, n, 1, op, argument);
+        if (length < LONG) {
+            *special_op = chain - FAD_CHAIN_add + FAD_TWINS_add;
+            length = linked(steps, n, 2, op, argument);
+        }
+    } else if (op == FAD_OP_pow) {
+        *special_op = FAD_SQUARES;
+        while (length < n && is_square(schedule, &steps[length]))
+            length++;
+    }
+    return length < LONG ? 0 : length;
+}
+
+static void
+append_run(fad_schedule *schedule, uint32_t op, uint32_t n)
+{
+    if (n > 0)
+        schedule->runs[schedule->n_runs++] = (fad_run){op, n};
+}
+
+/* Appends the steps to the runs. */
+static void
+append_runs(fad_schedule *schedule, uint32_t op, fad_step *steps, uint32_t n)
+{
+    uint32_t special_op, n_plain = 0; /* steps before k that are in no run yet */
+    for (uint32_t k = 0, length; k < n; k += length) {
+        length = special(schedule, op, steps + k, n - k, &special_op);
+        if (length == 0) {
+            length = 1;
+            n_plain++;
             continue;
         }
-        if (plain > 0)
-            schedule->runs[schedule->n_runs++] = (fad_run){op, plain};
-        plain = 0;
-        schedule->runs[schedule->n_runs++] = (fad_run){chain, end - k};
+        append_run(schedule, op, n_plain);
+        append_run(schedule, special_op, length);
+        n_plain = 0;
     }
-    if (plain > 0)
-        schedule->runs[schedule->n_runs++] = (fad_run){op, plain};
+    append_run(schedule, op, n_plain);
 }
 
 /* ---- Slots ------------------------------------------------------------------------------ */
@@ -389,7 +443,7 @@ count_runs(const layout *l)
         n += op != last;
         last = op;
     }
-    return n + 2 * (l->schedule->n_steps / LONG_CHAIN); /* chains cut them in pieces */
+    return n + 2 * (l->schedule->n_steps / LONG); /* special ones cut them in pieces */
 }
 
 static uint32_t
@@ -399,6 +453,30 @@ count_constants(const fad_program *program)
     for (uint32_t id = 0; id < program->n_instructions; id++)
         n += program->instructions[id].op == FAD_CONSTANT;
     return n;
+}
+
+/* The steps in half the memory, if their numbers allow it. */
+static int
+shorten(fad_schedule *schedule)
+{
+    uint32_t all = 0;
+    for (uint32_t k = 0; k < schedule->n_steps; k++) {
+        const fad_step *step = &schedule->steps[k];
+        all |= step->result | step->args[0] | step->args[1] | step->args[2];
+    }
+    if (all > UINT16_MAX)
+        return 0;
+    schedule->short_steps = array(schedule->n_steps, sizeof *schedule->short_steps);
+    if (schedule->short_steps == NULL)
+        return -1;
+    for (uint32_t k = 0; k < schedule->n_steps; k++) {
+        const fad_step *step = &schedule->steps[k];
+        schedule->short_steps[k] = (fad_short_step){
+            (uint16_t)step->result,
+            {(uint16_t)step->args[0], (uint16_t)step->args[1], (uint16_t)step->args[2]},
+        };
+    }
+    return 0;
 }
 
 static int
@@ -427,7 +505,7 @@ order_and_lay_out(layout *l)
         schedule->outputs == NULL)
         return -1;
     lay_out(l);
-    return 0;
+    return shorten(schedule);
 }
 
 int

@@ -29,18 +29,28 @@
 
 #include "program.h"
 
-/* In a chain each step takes the result of the one before it: as its first argument, or as
-   the third of three.  So that goes by a register, and not by memory. */
+/*
+ * Runs that have a loop of their own, on a point.  In a chain each step takes the result of the
+ * one before it, as its first argument or as the third of three; in twins, which are two chains
+ * in turns, that of the one before the one before it.  So that goes by a register, and not by
+ * memory.  Squares are the powers of which each exponent is 2.
+ */
 enum {
     FAD_CHAIN_add = FAD_CONSTANT + 1,
     FAD_CHAIN_sub,
     FAD_CHAIN_mul,
     FAD_CHAIN_muladd,
-    FAD_CHAIN_mulsub
+    FAD_CHAIN_mulsub,
+    FAD_TWINS_add,
+    FAD_TWINS_sub,
+    FAD_TWINS_mul,
+    FAD_TWINS_muladd,
+    FAD_TWINS_mulsub,
+    FAD_SQUARES
 };
 
 typedef struct {
-    uint32_t op; /* of a row or a guard, or a chain of one */
+    uint32_t op; /* of a row or a guard, or one of the above */
     uint32_t n;  /* steps, at least 1 */
 } fad_run;
 
@@ -51,9 +61,16 @@ typedef struct {
     uint32_t args[3];
 } fad_step;
 
+/* The same in half the memory: what a replay reads most of. */
+typedef struct {
+    uint16_t result;
+    uint16_t args[3];
+} fad_short_step;
+
 typedef struct {
     fad_run *runs;
     fad_step *steps;
+    fad_short_step *short_steps; /* the steps once more; NULL if a number in them is larger */
     double *constants;
     uint32_t *outputs; /* slots */
     uint32_t n_runs, n_steps, n_constants, n_outputs, n_inputs;
@@ -70,13 +87,15 @@ int fad_schedule_make(const fad_program *program, fad_schedule *schedule);
 
 void fad_schedule_free(fad_schedule *schedule);
 
-/* The operation of a run, also of a chain. */
+/* The row or guard of a run. */
 static inline uint32_t
 fad_run_op(const fad_run *run)
 {
-    static const uint32_t of_chains[] = {FAD_OP_add, FAD_OP_sub, FAD_OP_mul, FAD_OP_muladd,
-                                         FAD_OP_mulsub};
-    return run->op < FAD_CHAIN_add ? run->op : of_chains[run->op - FAD_CHAIN_add];
+    static const uint32_t ops[] = {FAD_OP_add, FAD_OP_sub, FAD_OP_mul, FAD_OP_muladd,
+                                   FAD_OP_mulsub};
+    if (run->op < FAD_CHAIN_add)
+        return run->op;
+    return run->op == FAD_SQUARES ? FAD_OP_pow : ops[(run->op - FAD_CHAIN_add) % 5];
 }
 
 /* Memory that it takes. */

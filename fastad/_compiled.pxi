@@ -15,7 +15,7 @@
 
 @cython.final
 cdef class Scratch:
-    """Memory for one call: the inputs first, then slots, then outputs."""
+    """Memory for one call: the slots, of which the inputs are the first, and then the outputs."""
 
     cdef double *memory
     cdef size_t n
@@ -396,7 +396,7 @@ cdef class Compiled:
                 if type(recorded) is not Path:
                     return self.call_unrecorded(entry, recorded, args, kwargs)
                 path, is_new = recorded, True
-            failed = self.run(entry, path, scratch, &is_sound)
+            failed = self.run(path, scratch, &is_sound)
             if failed == FAD_NO_GUARD:
                 break
             n_tries -= 1
@@ -407,7 +407,7 @@ cdef class Compiled:
             return self.call_eagerly(args, kwargs)
         if path is not entry.recent:
             note_recent(entry, path)
-        result = self.result_of(path, scratch, entry.n)
+        result = self.result_of(path, scratch)
         path.uses += 1
         if is_new:
             return self.checked(path, result, args, kwargs)
@@ -425,35 +425,30 @@ cdef class Compiled:
         path.is_doubtful = not are_close(result, y)
         return y if path.is_doubtful else result
 
-    cdef uint32_t run(self, Entry entry, Path path, Scratch scratch, bint *is_sound) except? 0:
+    cdef uint32_t run(self, Path path, Scratch scratch, bint *is_sound) except? 0:
         """The first guard that fails.  is_sound: no exception of Python's may have been missed."""
         cdef fad_schedule *schedule = &path.schedule
-        cdef size_t n = entry.n
-        scratch.reserve(n + schedule.n_slots + schedule.n_outputs)
-        cdef double *inputs = scratch.memory
-        cdef double *slots = inputs + n
+        scratch.reserve(schedule.n_slots + schedule.n_outputs)
+        cdef double *slots = scratch.memory
         cdef double *outputs = slots + schedule.n_slots
-        cdef uint32_t failed, k
-        cdef bint has_nan = False, is_flagged = False
+        cdef uint32_t failed
+        cdef bint is_flagged, has_nan
         if schedule.n_steps < MANY_STEPS:
             fad_flags_clear()
-            failed = fad_replay_schedule(schedule, inputs, slots, outputs)
+            failed = fad_replay_schedule(schedule, slots, slots, outputs)
             is_flagged = fad_flags_raised()
         else:
             with nogil:
                 fad_flags_clear()
-                failed = fad_replay_schedule(schedule, inputs, slots, outputs)
+                failed = fad_replay_schedule(schedule, slots, slots, outputs)
                 is_flagged = fad_flags_raised()
-        for k in range(schedule.n_outputs):
-            has_nan |= outputs[k] != outputs[k]
+        has_nan = fad_has_nan(outputs, schedule.n_outputs)
         is_sound[0] = not (has_nan or is_flagged)
         return failed
 
-    cdef object result_of(self, Path path, Scratch scratch, size_t n):
+    cdef object result_of(self, Path path, Scratch scratch):
         cdef Py_ssize_t place = 0
-        return fill_doubles(
-            path.program.result, scratch.memory + n + path.schedule.n_slots, &place
-        )
+        return fill_doubles(path.program.result, scratch.memory + path.schedule.n_slots, &place)
 
     # -- recording
 

@@ -472,6 +472,9 @@ cdef bint copy_doubles(Py_buffer *buffer, Py_ssize_t n, double *numbers_):
         stride = buffer.strides[0]
     elif not PyBuffer_IsContiguous(buffer, 67):  # "C"
         return False
-    for k in range(n):
-        memcpy(&numbers_[k], item + k * stride, sizeof(double))
+    if n > 0 and stride == sizeof(double):
+        memcpy(numbers_, item, n * sizeof(double))
+    else:
+        for k in range(n):
+            memcpy(&numbers_[k], item + k * stride, sizeof(double))
     return True

@@ -165,6 +165,7 @@ cdef extern from "schedule.h" nogil:
 cdef extern from "flags.h" nogil:
     void fad_flags_clear()
     bint fad_flags_raised()
+    bint fad_has_nan(const double *, size_t)
 
 cdef extern from "replay.h" nogil:
     uint32_t fad_replay(const fad_program *, const double *, double *, double *)

@@ -70,9 +70,9 @@ def record_path(Compiled compiled, Entry entry, list numbers_):
         except Exception:  # as it will where it is called at that point
             pass
         return None
-    failed = compiled.run(entry, path, scratch, &is_sound)
+    failed = compiled.run(path, scratch, &is_sound)
     if failed == FAD_NO_GUARD and is_sound:
-        compiled.checked(path, compiled.result_of(path, scratch, entry.n), args, kwargs)
+        compiled.checked(path, compiled.result_of(path, scratch), args, kwargs)
         if (<Path>path).is_doubtful:
             compiled.confirm(entry, path, scratch)
     return path if entry.reason is None else None

@@ -77,7 +77,22 @@ is_sound(const fad_schedule *s)
     for (uint32_t k = 0; k < s->n_outputs; k++)
         if (s->outputs[k] >= s->n_slots)
             return 0;
+    for (uint32_t k = 0; s->short_steps != NULL && k < s->n_steps; k++) {
+        const fad_step *step = &s->steps[k];
+        const fad_short_step *same = &s->short_steps[k];
+        if (same->result != step->result || same->args[0] != step->args[0] ||
+            same->args[1] != step->args[1] || same->args[2] != step->args[2])
+            return 0;
+    }
     return n_steps == s->n_steps;
+}
+
+/* So that a replay takes the long ones. */
+static void
+drop_short_steps(fad_schedule *s)
+{
+    fad_memory_free(s->short_steps);
+    s->short_steps = NULL;
 }
 
 static void
@@ -89,13 +104,18 @@ check_random(uint32_t n_instructions)
     record_random(&p, n_instructions);
     CHECK(fad_schedule_make(&p, &s) == 0 && is_sound(&s));
     CHECK(s.n_inputs == N_INPUTS && s.n_outputs == 4 && s.n_slots <= p.n_instructions);
-    for (int n = 0; n < 3; n++) {
+    CHECK(s.short_steps != NULL);
+    for (int n = 0; n < 4; n++) {
+        const double *inputs = n % 2 ? point : slots;
         for (int k = 0; k < N_INPUTS; k++)
-            point[k] = random_number();
+            slots[k] = point[k] = random_number();
         uint32_t guard = fad_replay(&p, point, values, expected);
-        CHECK(fad_replay_schedule(&s, point, slots, outputs) == guard);
+        CHECK(fad_replay_schedule(&s, inputs, slots, outputs) == guard);
+        CHECK(memcmp(point, slots, sizeof point) == 0);
         for (int k = 0; k < 4; k++)
             CHECK(same(expected[k], outputs[k]));
+        if (n == 1)
+            drop_short_steps(&s);
     }
     fad_program_free(&p);
     fad_schedule_free(&s);
@@ -150,35 +170,122 @@ a_long_chain_needs_few_slots(void)
     fad_schedule_free(&s);
 }
 
-/* Chains of each kind, with the argument on either side, and what hangs on them. */
+static void
+many_slots_need_long_steps(void)
+{
+    enum { N = UINT16_MAX };
+    static double inputs[N], many[2 * N], outputs[N];
+    fad_program p = {0};
+    fad_schedule s = {0};
+    for (uint32_t k = 0; k < N; k++)
+        inputs[k] = fad_program_input(&p);
+    for (uint32_t k = 0; k < N; k++)
+        fad_program_add_output(&p, fad_program_append(&p, FAD_OP_neg, k, 0, 0));
+    CHECK(fad_schedule_make(&p, &s) == 0 && is_sound(&s));
+    CHECK(s.short_steps == NULL && s.n_slots > UINT16_MAX && s.n_slots <= 2 * N);
+    fad_replay_schedule(&s, inputs, many, outputs);
+    for (uint32_t k = 0; k < N; k++)
+        CHECK(outputs[k] == -inputs[k]);
+    fad_program_free(&p);
+    fad_schedule_free(&s);
+}
+
+static const uint32_t linkable[] = {FAD_OP_add, FAD_OP_sub, FAD_OP_mul, FAD_OP_muladd,
+                                    FAD_OP_mulsub};
+
+/* Of that kind, with y where a chain goes by it; turned: with the arguments changed. */
+static uint32_t
+append_link(fad_program *p, uint32_t op, uint32_t y, uint32_t x, uint32_t z, int turned)
+{
+    if (op == FAD_OP_muladd || op == FAD_OP_mulsub)
+        return fad_program_append(p, op, x, z, y);
+    if (turned && (op == FAD_OP_add || op == FAD_OP_mul))
+        return fad_program_append(p, op, z, y, 0);
+    return fad_program_append(p, op, y, z, 0);
+}
+
+/* Chains of each kind, one or two of different lengths, with the argument on either side, and
+   what hangs on them.  expected_run: the first; 0: any. */
+static void
+check_chains(uint32_t op, uint32_t n_first, uint32_t n_second, uint32_t expected_run)
+{
+    enum { MANY = 200 };
+    fad_program p = {0};
+    fad_schedule s = {0};
+    const double point[] = {0.75, 1.01, 1.5};
+    double expected[MANY], outputs[MANY];
+    uint32_t x = fad_program_input(&p), z = fad_program_input(&p), y = x;
+    uint32_t w = fad_program_input(&p);
+    for (uint32_t n = 0; n < n_first; n++) {
+        y = append_link(&p, op, y, x, z, n % 2);
+        fad_program_add_output(&p, fad_program_append(&p, op, z, y, x));
+    }
+    for (uint32_t n = 0; n < n_second; n++) {
+        w = append_link(&p, op, w, z, x, n % 3 == 0);
+        fad_program_add_output(&p, fad_program_append(&p, op, x, w, z));
+    }
+    CHECK(p.n_outputs <= MANY);
+    CHECK(fad_schedule_make(&p, &s) == 0 && is_sound(&s));
+    CHECK(expected_run == 0 || s.runs[0].op == expected_run);
+    fad_replay(&p, point, values, expected);
+    for (int is_long = 0; is_long < 2; is_long++) {
+        fad_replay_schedule(&s, point, slots, outputs);
+        CHECK(memcmp(expected, outputs, p.n_outputs * sizeof *outputs) == 0);
+        drop_short_steps(&s);
+    }
+    fad_program_free(&p);
+    fad_schedule_free(&s);
+}
+
 static void
 chains_go_by_a_register(void)
 {
-    static const uint32_t ops[] = {FAD_OP_add, FAD_OP_sub, FAD_OP_mul, FAD_OP_muladd,
-                                   FAD_OP_mulsub};
-    enum { N = 40 };
-    for (size_t k = 0; k < LENGTH(ops); k++) {
-        fad_program p = {0};
-        fad_schedule s = {0};
-        double expected[N], outputs[N];
-        uint32_t x = fad_program_input(&p), z = fad_program_input(&p), y = x;
-        for (int n = 0; n < N; n++) {
-            int turned = n % 2 && (ops[k] == FAD_OP_add || ops[k] == FAD_OP_mul);
-            uint32_t next = ops[k] == FAD_OP_muladd || ops[k] == FAD_OP_mulsub
-                                ? fad_program_append(&p, ops[k], x, z, y)
-                                : fad_program_append(&p, ops[k], turned ? z : y,
-                                                     turned ? y : z, 0);
-            fad_program_add_output(&p, fad_program_append(&p, ops[k], z, next, x));
-            y = next;
-        }
-        CHECK(fad_schedule_make(&p, &s) == 0 && is_sound(&s));
-        CHECK(s.runs[0].op > FAD_N_STEPS && s.runs[0].n == N);
-        fad_replay(&p, (double[]){0.75, 1.01}, values, expected);
-        fad_replay_schedule(&s, (double[]){0.75, 1.01}, slots, outputs);
-        CHECK(memcmp(expected, outputs, sizeof outputs) == 0);
-        fad_program_free(&p);
-        fad_schedule_free(&s);
+    for (uint32_t k = 0; k < LENGTH(linkable); k++) {
+        check_chains(linkable[k], 40, 0, FAD_CHAIN_add + k);
+        check_chains(linkable[k], 3, 0, linkable[k]);
     }
+}
+
+static void
+two_chains_go_in_turns(void)
+{
+    for (uint32_t k = 0; k < LENGTH(linkable); k++) {
+        check_chains(linkable[k], 40, 40, FAD_TWINS_add + k);
+        check_chains(linkable[k], 41, 40, FAD_TWINS_add + k);
+        check_chains(linkable[k], 40, 42, 0);
+        check_chains(linkable[k], 60, 20, 0);
+    }
+}
+
+/* Among other powers; squares that glibc rounds otherwise than x*x are among these. */
+static void
+squares_have_the_bits_of_pow(void)
+{
+    enum { N = 2000 };
+    fad_program p = {0};
+    fad_schedule s = {0};
+    static double inputs[N], outputs[N];
+    uint32_t n_squares = 0;
+    for (uint32_t k = 0; k < N; k++)
+        fad_program_input(&p);
+    uint32_t two = fad_program_constant(&p, 2.0), three = fad_program_constant(&p, 3.0);
+    for (uint32_t k = 0; k < N; k++) {
+        inputs[k] = k < 1000 ? random_number() : ldexp(random_number(), (int)k % 200 - 100);
+        uint32_t exponent = k % 100 == 50 ? three : two;
+        fad_program_add_output(&p, fad_program_append(&p, FAD_OP_pow, k, exponent, 0));
+    }
+    CHECK(fad_schedule_make(&p, &s) == 0 && is_sound(&s));
+    for (uint32_t k = 0; k < s.n_runs; k++)
+        n_squares += s.runs[k].op == FAD_SQUARES ? s.runs[k].n : 0;
+    CHECK(n_squares == N - N / 100);
+    for (int is_long = 0; is_long < 2; is_long++) {
+        fad_replay_schedule(&s, inputs, slots, outputs);
+        for (uint32_t k = 0; k < N; k++)
+            CHECK(same(outputs[k], pow(inputs[k], k % 100 == 50 ? 3.0 : 2.0)));
+        drop_short_steps(&s);
+    }
+    fad_program_free(&p);
+    fad_schedule_free(&s);
 }
 
 static void
@@ -219,7 +326,7 @@ fused(fad_program *p, uint32_t id)
 static void
 products_and_negations_fuse(void)
 {
-    enum { X, Y, Z, PRODUCT, NEGATED }; /* ids: of the inputs, of x*y, and of -(x*y) or -x */
+    enum { X, Y, Z, PRODUCT, NEGATED }; /* ids: of the inputs, of x*y, and of -(x*y) or -z */
     static const struct {
         uint32_t negates; /* what NEGATED is the neg of; 0: there is none */
         uint32_t op, a, b;
@@ -233,6 +340,8 @@ products_and_negations_fuse(void)
         {PRODUCT, FAD_OP_add, NEGATED, Z, FAD_OP_mulsub},
         {PRODUCT, FAD_OP_add, Z, NEGATED, FAD_OP_mulsub},
         {Z, FAD_OP_add, X, NEGATED, FAD_OP_sub},
+        {Z, FAD_OP_sub, X, NEGATED, FAD_OP_add},
+        {Z, FAD_OP_sub, NEGATED, X, FAD_OP_sub},
     };
     for (size_t k = 0; k < LENGTH(cases); k++) {
         fad_program p = {0};
@@ -245,6 +354,34 @@ products_and_negations_fuse(void)
         CHECK(fused(&p, id) == cases[k].expected);
         fad_program_free(&p);
     }
+}
+
+/* -x or -y or both, times the other, and z plus or minus that. */
+static void
+signs_leave_products(void)
+{
+    enum { X, Y, Z };
+    for (int negates = 0; negates < 4; negates++)
+        for (int subtracts = 0; subtracts < 2; subtracts++) {
+            fad_program p = {0};
+            const double point[] = {3.0, 5.0, 7.0};
+            double output, expected;
+            for (int n = 0; n < 3; n++)
+                fad_program_input(&p);
+            uint32_t a = negates & 1 ? fad_program_append(&p, FAD_OP_neg, X, 0, 0) : X;
+            uint32_t b = negates & 2 ? fad_program_append(&p, FAD_OP_neg, Y, 0, 0) : Y;
+            uint32_t id = fad_program_append(&p, FAD_OP_mul, a, b, 0);
+            id = fad_program_append(&p, subtracts ? FAD_OP_sub : FAD_OP_add, Z, id, 0);
+            fad_program_add_output(&p, id);
+            fad_replay(&p, point, values, &expected);
+            const int is_minus = (negates == 1 || negates == 2) ^ subtracts;
+            CHECK(fad_program_fuse(&p) == 0);
+            CHECK(p.instructions[id].op == (is_minus ? FAD_OP_mulsub : FAD_OP_muladd));
+            CHECK(p.instructions[id].args[0] == X && p.instructions[id].args[1] == Y);
+            fad_replay(&p, point, values, &output);
+            CHECK(output == expected);
+            fad_program_free(&p);
+        }
 }
 
 static void
@@ -286,9 +423,13 @@ static const test tests[] = {
     TEST(a_schedule_gives_the_bits_of_the_replay),
     TEST(equal_opcodes_run_together),
     TEST(a_long_chain_needs_few_slots),
+    TEST(many_slots_need_long_steps),
     TEST(chains_go_by_a_register),
+    TEST(two_chains_go_in_turns),
+    TEST(squares_have_the_bits_of_pow),
     TEST(outputs_may_be_anything),
     TEST(products_and_negations_fuse),
+    TEST(signs_leave_products),
     TEST(what_is_used_again_is_not_fused),
     TEST(each_allocation_may_fail),
 };
