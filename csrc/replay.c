@@ -133,6 +133,17 @@ find_edges(const fad_instruction *i, uint32_t id, const double *values,
     return found;
 }
 
+/* The same, whatever the values. */
+static edges
+find_all_edges(const fad_instruction *i, const uint32_t *nodes)
+{
+    edges found = {0};
+    for (int k = i->op == FAD_OP_where; k < fad_instruction_arity(i); k++)
+        if (!fad_cell_is_zero(i->op, k))
+            add_edge(&found, nodes[i->args[k]], 1.0);
+    return found;
+}
+
 static uint32_t
 record(fad_tape *tape, const edges *found)
 {
@@ -150,14 +161,16 @@ fad_replay_record(const fad_program *program, const double *inputs,
 {
     if (fad_cells_parse() < 0 || make_room(program, tape) < 0)
         return -1;
-    fad_replay(program, inputs, values, NULL);
+    if (values != NULL)
+        fad_replay(program, inputs, values, NULL);
     for (uint32_t id = 0; id < program->n_instructions; id++) {
         const fad_instruction *i = &program->instructions[id];
         nodes[id] = FAD_NO_NODE;
         if (i->op == FAD_INPUT && (wanted == NULL || wanted[i->args[0]]))
             nodes[id] = fad_tape_record_input(tape);
         if (i->op < FAD_N_OPS) {
-            edges found = find_edges(i, id, values, nodes);
+            edges found = values != NULL ? find_edges(i, id, values, nodes)
+                                         : find_all_edges(i, nodes);
             nodes[id] = record(tape, &found);
         }
     }

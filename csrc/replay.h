@@ -28,6 +28,8 @@ uint32_t fad_replay_schedule(const fad_schedule *schedule, const double *inputs,
  * fad_replay, recorded on a tape, so that sweeps from the nodes of the outputs give its
  * derivatives at this point.  Of where(c, y, z) the chosen argument alone is recorded.
  *
+ * values: room for n_instructions numbers; NULL: what is recorded is what may depend on what, at
+ * any point, of where(c, y, z) both y and z, and inputs are not read.
  * wanted: a byte for each input, not zero if it shall be an input of the tape; NULL: all.
  * nodes: room for n_instructions ids; on return, of each instruction its node, or FAD_NO_NODE
  * if no wanted input matters to it.  0, or -1 without memory: nothing is recorded then.

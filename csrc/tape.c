@@ -89,7 +89,7 @@ fad_tape_reset(fad_tape *tape)
     tape->n_nodes = tape->n_pinned = tape->n_odd = tape->peak = 0;
     tape->last_input = FAD_NO_NODE;
     tape->waste = tape->patience = 0;
-    tape->n_freed = tape->nests = tape->strict = tape->stores_all = 0;
+    tape->n_freed = tape->nests = tape->strict = tape->stores_all = tape->is_sparse = 0;
     tape->n_collections = 0;
 }
 

@@ -75,7 +75,8 @@ typedef struct fad_tape {
     uint32_t nests;       /* the binding's: whether values may be of outer tapes, */
     void *outer;          /* and what it keeps then; NULL until that happens */
     uint32_t strict;      /* the binding's: whether losing a derivative is an error */
-    uint32_t stores_all;  /* the binding's: whether checkpoints are recorded like the rest */
+    uint32_t stores_all;  /* the binding's: whether checkpoints are recorded like the rest, */
+    uint32_t is_sparse;   /* and compiled functions: which entries are zero shall be seen */
     void *program;        /* the binding's: what records instructions instead of nodes */
     uint64_t *marks;      /* during a collection: a bit for each node */
     uint32_t *n_marks_before; /* during a collection: in the words before each */

@@ -114,18 +114,27 @@ cdef object describe_place(place, dict files):
 
 # ---- Shapes ---------------------------------------------------------------------------------
 
-cdef tuple NAMES_OF_SHAPES = ("number", "constant", "list", "tuple", "dict", "dataclass", "array")
+cdef tuple NAMES_OF_SHAPES = (
+    "number", "constant", "list", "tuple", "dict", "dataclass", "array", "matrix"
+)
 
 
 cdef object describe_shape(Shape shape, list prototypes, int depth):
     """"number", or a dict: {kind: how many numbers, or all items}; "keys"; "prototype".
 
-    A constant is its value.
+    A constant is its value; an array its lengths; a sparse matrix, too, with the "starts" of its
+    rows and the "columns" of its entries.
     """
     if shape.kind == A_NUMBER:
         return "number"
     if shape.kind == AN_ARRAY:
         return {"array": list(shape.prototype)}
+    if shape.kind == A_MATRIX:
+        layout = <Layout>shape.prototype
+        return {
+            "matrix": list(layout.shape), "starts": layout.starts.tolist(),
+            "columns": layout.columns.tolist(),
+        }
     if shape.kind == A_CONSTANT:
         return describe_constant(shape.prototype, prototypes)
     if depth == DEEPEST:
@@ -199,7 +208,7 @@ cdef class ShapeReader:
         if not isinstance(described, dict) or depth > DEEPEST:
             raise self.fault(described)
         cdef Shape shape = Shape()
-        for kind in (A_CONSTANT, A_LIST, A_TUPLE, A_DICT, A_DATACLASS, AN_ARRAY):
+        for kind in (A_CONSTANT, A_LIST, A_TUPLE, A_DICT, A_DATACLASS, AN_ARRAY, A_MATRIX):
             if NAMES_OF_SHAPES[kind] in described:
                 shape.kind = kind
                 break
@@ -215,6 +224,9 @@ cdef class ShapeReader:
             return shape
         if shape.kind == AN_ARRAY:
             self.read_array(shape, content)
+            return shape
+        if shape.kind == A_MATRIX:
+            self.read_matrix(shape, content, described.get("starts"), described.get("columns"))
             return shape
         self.read_items(shape, content, depth)
         if shape.kind == A_DICT or shape.kind == A_DATACLASS:
@@ -246,6 +258,30 @@ cdef class ShapeReader:
             raise FileFormatError(
                 f"the shape of {self.what} has an array {short(lengths)}: {error}"
             ) from error
+        return 0
+
+    cdef int read_matrix(self, Shape shape, lengths, starts, columns) except -1:
+        for numbers_ in (lengths, starts, columns):
+            if type(numbers_) is not list or not all(
+                [type(n) is int and 0 <= n < 1 << 31 for n in numbers_]
+            ):
+                raise self.fault(numbers_)
+        ends = starts[1:]
+        is_sound = len(lengths) == 2 and len(ends) == lengths[0] and (
+            starts == sorted(starts) and starts[:1] == [0] and max(starts) == len(columns)
+        )
+        if is_sound:
+            for start, end in zip(starts, ends):
+                row = columns[start:end]
+                is_sound &= row == sorted(set(row)) and max(row, default=-1) < lengths[1]
+        if not is_sound:
+            raise FileFormatError(
+                f"the shape of {self.what} has a sparse matrix {short(lengths)} whose rows or "
+                "columns do not fit together"
+            )
+        self.take(len(columns))
+        shape.n = len(columns)
+        shape.prototype = Layout(tuple(lengths), starts, columns)
         return 0
 
     cdef int read_items(self, Shape shape, items, int depth) except -1:
@@ -325,6 +361,8 @@ cdef Program decode_program(bytes data, tuple prototypes):
     )
     if program.arguments.kind != A_TUPLE or program.arguments.prototype is not tuple:
         raise FileFormatError("the arguments are not described as a tuple")
+    if program.arguments.has_matrices():
+        raise FileFormatError("the arguments have a sparse matrix, which only a result may have")
     program.result = read_shape(
         entry(description, "result", (dict, str)), "the result",
         program.program.n_outputs, prototypes

@@ -504,7 +504,7 @@ cdef class Compiled:
                 )
             self.check_unchanged(entry, args, kwargs, inputs)
             program.arguments = tuple_shape(entry.shapes, entry.keywords)
-            program.result = take_apart(y, outputs, ONLY_FLOATS)
+            program.result = take_apart(y, outputs, A_RESULT)
             add_outputs(tape, outputs)
         finally:
             close_recording(tape)
@@ -549,14 +549,16 @@ cdef class Compiled:
     # -- with Vars and Duals
 
     cdef object call_with_vars(self, Entry entry, tuple args, dict kwargs):
-        """Inside of a program the operations of the function; else one for each output, whose
-        partials come from a replay."""
+        """Inside of a program, or for a pattern, the operations of the function; else one for each
+        output, whose partials come from a replay."""
         cdef list numbers_ = self.numbers_in(args, kwargs, Entry())
         cdef Py_ssize_t k
         inner = innermost(numbers_)
         if n_recordings and any([is_ours(recorded_part(x)) for x in numbers_]):
             return self.function(*args, **kwargs)
         cdef fad_tape *level = tape_of(inner)
+        if level.is_sparse:
+            return self.function(*args, **kwargs)
         active = [k for k in range(entry.n) if is_ours(numbers_[k]) and tape_of(numbers_[k]) == level]
         outside = list(numbers_)
         for k in active:
@@ -648,7 +650,7 @@ cdef bint are_close(x, y):
     cdef list a = []
     cdef list b = []
     try:
-        is_alike = take_apart(x, a, ANYTHING).is_like(take_apart(y, b, ANYTHING))
+        is_alike = take_apart(x, a, ANY_RESULT).is_like(take_apart(y, b, ANY_RESULT))
     except ArgumentError:
         return False
     if not is_alike or not are_all_floats(a + b):

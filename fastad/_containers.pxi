@@ -6,14 +6,16 @@
 
 
 cdef enum kind_of_shape:
-    A_NUMBER, A_CONSTANT, A_LIST, A_TUPLE, A_DICT, A_DATACLASS, AN_ARRAY
+    A_NUMBER, A_CONSTANT, A_LIST, A_TUPLE, A_DICT, A_DATACLASS, AN_ARRAY, A_MATRIX
 
 
 cdef enum leaf_rule:
     ONLY_NUMBERS     # and anything else is an error
     NUMBERS          # what is no number is a constant
     ONLY_FLOATS      # also an int is a constant
-    ANYTHING         # likewise, and what is no number stays as it is
+    A_RESULT         # likewise, but a sparse matrix holds numbers
+    ANYTHING         # as ONLY_FLOATS, and what is no number stays as it is
+    ANY_RESULT       # likewise, but a sparse matrix holds numbers: those that are not zero
 
 
 class NotAConstant(ArgumentError):
@@ -25,9 +27,9 @@ cdef class Shape:
     """How numbers are arranged."""
 
     cdef kind_of_shape kind
-    cdef Py_ssize_t n         # of items, or of the numbers in an array
+    cdef Py_ssize_t n         # of items, or of the numbers in an array or sparse matrix
     cdef object prototype     # the class of a list or tuple, a copy of a dict or dataclass,
-                              # the shape of an array, the constant itself
+                              # the shape of an array, the Layout of a matrix, the constant itself
     cdef list keys            # of a dict or dataclass
     cdef list items           # a Shape each; None if all items are numbers
 
@@ -60,6 +62,8 @@ cdef class Shape:
             return as_tuple(self.prototype, items)
         if self.kind == AN_ARRAY:
             return as_array(items, self.prototype)
+        if self.kind == A_MATRIX:
+            return (<Layout>self.prototype).matrix(items)
         filled = copy_of(self.prototype)
         for key, item in zip(self.keys, items):
             if self.kind == A_DICT:
@@ -90,7 +94,7 @@ cdef class Shape:
             self.kind in (A_LIST, A_TUPLE) and other.kind in (A_LIST, A_TUPLE)
         )):
             return False
-        if self.kind == AN_ARRAY:
+        if self.kind == AN_ARRAY or self.kind == A_MATRIX:
             return self.prototype == other.prototype
         if self.kind == A_CONSTANT:
             return are_same_constants(self.prototype, other.prototype)
@@ -101,6 +105,11 @@ cdef class Shape:
         return all([
             (<Shape>a).is_like(<Shape>b) for a, b in zip(self.shapes(), other.shapes())
         ])
+
+    cdef bint has_matrices(self):
+        if self.items is None:
+            return self.kind == A_MATRIX
+        return any([(<Shape>shape).has_matrices() for shape in self.items])
 
     cdef bint has_constants(self):
         if self.items is None:
@@ -179,6 +188,10 @@ cdef Shape take_apart(object x, list numbers_, leaf_rule rule=ONLY_NUMBERS):
     elif (rule < ONLY_FLOATS or is_floating(x)) and number(x, &value):
         numbers_.append(value)
         return a_number_shape
+    elif kind is MatrixOfVars or (rule == A_RESULT or rule == ANY_RESULT) and is_matrix(x):
+        shape.kind = A_MATRIX
+        shape.prototype, entries = parts_of_matrix(x, rule == ANY_RESULT)
+        take_items(shape, entries, numbers_, rule)
     elif rule != ONLY_NUMBERS:
         make_constant(shape, x, rule)
     else:
@@ -289,7 +302,7 @@ cdef int make_constant(Shape shape, x, leaf_rule rule) except -1:
     shape.kind = A_CONSTANT
     shape.n = 0
     shape.prototype = x.copy() if is_array(x) else x
-    if rule != ANYTHING and not is_array(x) and not is_constant(x):
+    if rule < ANYTHING and not is_array(x) and not is_constant(x):
         raise NotAConstant(
             f"{short(x)}, {a_type(x)}, is compared by identity and may have changed: pass what "
             "a function depends on as numbers, text, tuples or a frozen dataclass"
@@ -325,9 +338,11 @@ cdef bint is_floating(x):
     return isinstance(x, float) or numpy is not None and isinstance(x, numpy.floating)
 
 
-cdef bint are_same_constants(x, y):
+cpdef bint are_same_constants(x, y):
     if type(x) is not type(y):
         return False
+    if is_matrix(x):
+        return x is y
     if is_array(x):
         return x.dtype == y.dtype and x.shape == y.shape and x.tobytes() == y.tobytes()
     try:
@@ -411,16 +426,19 @@ cdef object fill_doubles(Shape shape, const double *numbers_, Py_ssize_t *place)
         return shape.arranged(items)
     place[0] += shape.n
     if shape.kind == AN_ARRAY:
-        return array_of_doubles(numbers_ + first, shape)
+        return array_of_doubles(numbers_ + first, shape.n, shape.prototype)
+    if shape.kind == A_MATRIX:
+        entries = array_of_doubles(numbers_ + first, shape.n, shape.n)
+        return (<Layout>shape.prototype).matrix(entries)
     return shape.arranged(list_of_floats(numbers_ + first, shape.n))
 
 
-cdef object array_of_doubles(const double *numbers_, Shape shape):
+cdef object array_of_doubles(const double *numbers_, Py_ssize_t n, lengths):
     cdef Py_buffer buffer
     numpy = sys.modules["numpy"]
-    array = numpy.empty(shape.prototype)
+    array = numpy.empty(lengths)
     PyObject_GetBuffer(array, &buffer, PyBUF_SIMPLE)
-    memcpy(buffer.buf, numbers_, shape.n * sizeof(double))
+    memcpy(buffer.buf, numbers_, n * sizeof(double))
     PyBuffer_Release(&buffer)
     return array
 

@@ -40,7 +40,7 @@ cdef extern from "tape.h" nogil:
     ctypedef struct fad_tape:
         fad_node *nodes
         uint32_t n_nodes, limit, epoch, n_pinned, last_input, n_odd, busy, peak, nests
-        uint32_t strict, stores_all
+        uint32_t strict, stores_all, is_sparse
         fad_checkpoint *checkpoints
         uint64_t opened
         void *outer

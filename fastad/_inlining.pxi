@@ -299,14 +299,16 @@ cdef object inlined_pushforward(f, tuple primals, tuple tangents, dict kwargs, b
     )
 
 
-def recording_of(Recipe recipe, tuple args, dict kwargs, bint stores_all=False):
+def recording_of(
+    Recipe recipe, tuple args, dict kwargs, bint stores_all=False, bint is_sparse=False
+):
     """A `Recording`, or the like of it inside of a program that is being recorded."""
     if n_recordings and is_inside_program(args):
         try:
             return InnerRecording(recipe, args, kwargs)
         except NotAProgram:
             pass
-    return Recording(recipe, args, kwargs, stores_all)
+    return Recording(recipe, args, kwargs, stores_all, is_sparse)
 
 
 def curvature_of(Recipe recipe, tuple args, dict kwargs):

@@ -90,6 +90,11 @@ def next_path(Path path, Py_ssize_t guard_, list numbers_):
     return path_beyond(path, guard_, at.numbers)
 
 
+def returns_matrices(Path path):
+    """Whether there are sparse matrices in the result: objects, of which there are no columns."""
+    return path.program.result.has_matrices()
+
+
 def result_shape(Path path):
     return path.program.result
 

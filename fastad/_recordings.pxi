@@ -13,10 +13,13 @@ cdef class Recording:
     cdef object name      # of the function, for messages
     cdef bint raises      # on nan
 
-    def __cinit__(self, Recipe recipe, tuple args, dict kwargs, bint stores_all=False):
+    def __cinit__(
+        self, Recipe recipe, tuple args, dict kwargs, bint stores_all=False, bint is_sparse=False
+    ):
         self.tape = take_tape()
         self.tape.nests = 1
         self.tape.stores_all = stores_all  # checkpoints, too: only single sweeps repeat calls
+        self.tape.is_sparse = is_sparse
         self.one = recipe.one
         self.raises = recipe.raises
         self.name = name_of(recipe.f)

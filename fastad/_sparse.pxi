@@ -124,31 +124,46 @@ cdef Matrix sums_of_columns(
     return sums
 
 
-cdef list entries_of(Pattern pattern, Matrix sums):
-    """The entries of the pattern, row by row, from the sums of the columns of each colour."""
-    cdef fad_pattern *rows = &pattern.rows
-    cdef uint32_t n_colours = pattern.n_colours, colour, row, column
-    cdef uint32_t *colours = pattern.colours.ids
-    cdef NodeIds counts = NodeIds(n_colours)  # columns of each colour in a row
-    cdef Buffer entries = Buffer(rows.starts[rows.n_rows])
-    cdef size_t k
-    for row in range(rows.n_rows):
-        for k in range(rows.starts[row], rows.starts[row + 1]):
-            counts.ids[colours[rows.columns[k]]] += 1
-        for k in range(rows.starts[row], rows.starts[row + 1]):
-            column = rows.columns[k]
-            colour = colours[column]
-            if counts.ids[colour] == 1:
-                entries.numbers[k] = sums.numbers[<size_t>row * n_colours + colour]
-            else:  # a star colouring shows it on the other side of the diagonal
-                entries.numbers[k] = sums.numbers[<size_t>column * n_colours + colours[row]]
-        for k in range(rows.starts[row], rows.starts[row + 1]):
-            counts.ids[colours[rows.columns[k]]] = 0
-    return entries.take()
+@cython.final
+cdef class EntryPlaces:
+    """Of each entry of a pattern, row by row, the result and the colour whose sum it is."""
+
+    cdef NodeIds rows, colours
+
+    def __cinit__(self, Pattern pattern):
+        cdef fad_pattern *rows = &pattern.rows
+        cdef uint32_t *colours = pattern.colours.ids
+        cdef NodeIds counts = NodeIds(pattern.n_colours)  # columns of each colour in a row
+        cdef uint32_t row, column
+        cdef size_t k
+        self.rows = NodeIds(rows.starts[rows.n_rows])
+        self.colours = NodeIds(rows.starts[rows.n_rows])
+        for row in range(rows.n_rows):
+            for k in range(rows.starts[row], rows.starts[row + 1]):
+                counts.ids[colours[rows.columns[k]]] += 1
+            for k in range(rows.starts[row], rows.starts[row + 1]):
+                column = rows.columns[k]
+                self.rows.ids[k], self.colours.ids[k] = row, colours[column]
+                if counts.ids[colours[column]] > 1:
+                    # A star colouring shows it on the other side of the diagonal.
+                    self.rows.ids[k], self.colours.ids[k] = column, colours[row]
+            for k in range(rows.starts[row], rows.starts[row + 1]):
+                counts.ids[colours[rows.columns[k]]] = 0
+
+    cdef list entries(self, Matrix sums):
+        """From the sums of the columns of each colour."""
+        cdef Py_ssize_t k
+        cdef Buffer found = Buffer(self.rows.n)
+        for k in range(self.rows.n):
+            found.numbers[k] = sums.numbers[
+                <size_t>self.rows.ids[k] * sums.n_columns + self.colours.ids[k]
+            ]
+        return found.take()
 
 
 def sparse_partials(run, Pattern pattern=None):
-    """(pattern, entries) of the Jacobian of a Recording, or the Hessian of a Curvature.
+    """(pattern, entries) of the Jacobian of a Recording, or the Hessian of a Curvature, or of
+    those inside of a program.
 
     With a pattern of an earlier run there is no search for one, but a check that it still
     holds: ArgumentError if not.
@@ -156,6 +171,10 @@ def sparse_partials(run, Pattern pattern=None):
     cdef fad_tape *tape
     cdef NodeIds results
     cdef bint symmetric = type(run) is Curvature
+    if type(run) is InnerRecording:
+        return inner_sparse_partials((<InnerRecording>run).run, pattern, False)
+    if type(run) is InnerCurvature:
+        return inner_sparse_partials((<InnerCurvature>run).run, pattern, True)
     if symmetric:
         tape, results = (<Curvature>run).tape, (<Curvature>run).gradient
     else:
@@ -164,31 +183,62 @@ def sparse_partials(run, Pattern pattern=None):
             raise ArgumentError(
                 "sparse derivatives do not nest in others: pass plain numbers"
             )
-    if pattern is None:
-        pattern = pattern_of(tape, results, symmetric)
-        pattern.colour()
-    elif not pattern_holds(tape, results, pattern, symmetric):
+    pattern = checked_pattern(pattern_of(tape, results, symmetric), pattern)
+    sums = compressed_columns(tape, results, pattern)
+    return pattern, EntryPlaces(pattern).entries(sums)
+
+
+cdef Pattern checked_pattern(Pattern now, Pattern earlier):
+    """The pattern to go by, coloured; ArgumentError if an earlier one does not hold now."""
+    if earlier is None:
+        now.colour()
+        return now
+    if earlier.symmetric != now.symmetric or not is_part_of(&now.rows, &earlier.rows):
         raise ArgumentError(
             "the function has another sparsity at this point than the one that was passed: "
             "find it again with fastad.sparsity, at a point of this kind"
         )
-    return pattern, entries_of(pattern, compressed_columns(tape, results, pattern))
+    return earlier
 
 
-cdef bint pattern_holds(fad_tape *tape, NodeIds results, Pattern pattern, bint symmetric):
-    """Whether no entry lies outside the pattern."""
-    cdef Pattern now
-    if pattern.symmetric != symmetric or pattern.rows.n_rows != <uint32_t>results.n or (
-        pattern.rows.n_columns != tape.n_pinned
-    ):
-        return False
-    now = pattern_of(tape, results, symmetric)
-    return is_part_of(&now.rows, &pattern.rows)
+cdef tuple inner_sparse_partials(InnerRun run, Pattern pattern, bint symmetric):
+    """The pattern is that of all points: of a choice it has what both sides depend on."""
+    cdef Py_ssize_t n_outputs = run.program.program.n_outputs, k
+    cdef EntryPlaces places
+    pattern = checked_pattern(structure_of(run, symmetric), pattern)
+    places = EntryPlaces(pattern)
+    sums = []
+    for colour in range(pattern.n_colours):
+        directions = [1.0 if pattern.colours.ids[k] == colour else 0.0 for k in range(run.n)]
+        sums.append(run.tangents(directions)[n_outputs:])
+    return pattern, [sums[places.colours.ids[k]][places.rows.ids[k]] for k in range(places.rows.n)]
+
+
+cdef Pattern structure_of(InnerRun run, bint symmetric):
+    """The pattern of the partials of a program's outputs to its first n inputs."""
+    cdef fad_program *program = &run.program.program
+    cdef NodeIds nodes = NodeIds(program.n_instructions)
+    cdef NodeIds results = NodeIds(program.n_outputs)
+    cdef bytearray wanted = run.wanted()
+    cdef fad_tape *tape = take_tape()
+    cdef uint32_t k
+    try:
+        check_memory(fad_replay_record(
+            program, NULL, <unsigned char *>wanted, NULL, tape, nodes.ids
+        ))
+        tape.n_pinned = <uint32_t>run.n
+        for k in range(program.n_outputs):
+            results.ids[k] = nodes.ids[program.outputs[k]]
+        return pattern_of(tape, results, symmetric)
+    finally:
+        give_tape(tape)
 
 
 cdef bint is_part_of(const fad_pattern *part, const fad_pattern *whole):
     cdef size_t k, j
     cdef uint32_t row
+    if part.n_rows != whole.n_rows or part.n_columns != whole.n_columns:
+        return False
     for row in range(part.n_rows):
         j = whole.starts[row]
         for k in range(part.starts[row], part.starts[row + 1]):
@@ -197,3 +247,89 @@ cdef bint is_part_of(const fad_pattern *part, const fad_pattern *whole):
             if j == whole.starts[row + 1] or whole.columns[j] != part.columns[k]:
                 return False
     return True
+
+
+# ---- Matrices in results --------------------------------------------------------------------
+
+@cython.final
+cdef class Layout:
+    """Where the entries of a sparse matrix are: `csr_array`'s starts of rows, and columns."""
+
+    cdef readonly tuple shape
+    cdef readonly object starts, columns  # arrays of ints
+
+    def __init__(self, tuple shape, starts, columns):
+        import numpy
+        self.shape = shape
+        self.starts = numpy.array(starts, numpy.int32)
+        self.columns = numpy.array(columns, numpy.int32)
+
+    def __eq__(self, other):
+        if type(other) is not Layout:
+            return NotImplemented
+        return self.shape == other.shape and (
+            self.starts.tolist() == other.starts.tolist()
+            and self.columns.tolist() == other.columns.tolist()
+        )
+
+    def __hash__(self):
+        return hash(self.shape)
+
+    def __reduce__(self):
+        return Layout, (self.shape, self.starts, self.columns)
+
+    def matrix(self, entries):
+        """A `scipy.sparse.csr_array`."""
+        return scipy_sparse().csr_array(
+            (entries, self.columns.copy(), self.starts.copy()), shape=self.shape, dtype=float
+        )
+
+
+@cython.final
+cdef class MatrixOfVars:
+    """A sparse matrix in a function that is being recorded, which can only be returned."""
+
+    cdef Layout layout
+    cdef list entries
+
+    def __init__(self, Layout layout, list entries):
+        self.layout, self.entries = layout, entries
+
+    def __getattr__(self, name):
+        raise NotAProgram(
+            f".{name} of a sparse derivative: while a function is being recorded, as by "
+            "fastad.compile, a sparse derivative can only be returned"
+        )
+
+
+def matrix_of(run, Layout layout, list entries):
+    """The matrix that a sparse verb returns, from what it has run."""
+    if type(run) is InnerRecording or type(run) is InnerCurvature:
+        return MatrixOfVars(layout, entries)
+    return layout.matrix(entries)
+
+
+cdef bint is_matrix(x):
+    """Whether x is a matrix as the sparse verbs return it."""
+    sparse = sys.modules.get("scipy.sparse")
+    return sparse is not None and type(x) is sparse.csr_array and x.dtype == float
+
+
+cdef tuple parts_of_matrix(x, bint without_zeros):
+    """(Layout, entries)"""
+    if type(x) is MatrixOfVars:
+        return (<MatrixOfVars>x).layout, (<MatrixOfVars>x).entries
+    if without_zeros:
+        x = x.copy()
+        x.eliminate_zeros()
+    return Layout(x.shape, x.indptr, x.indices), x.data.tolist()
+
+
+def scipy_sparse():
+    try:
+        import scipy.sparse
+    except ImportError as error:
+        raise ImportError(
+            'sparse derivatives need SciPy: pip install "fastad[sparse]"'
+        ) from error
+    return scipy.sparse

@@ -235,7 +235,7 @@ class Results:
                 if k in constants:  # such as a plain 0 where another path has a number
                     self.arrays[k][self.kinds == kind] = constants[k]
             return self.arrays[k]
-        if all(type(c) is type(kinds[0]) and c == kinds[0] for c in kinds):
+        if all(_core.are_same_constants(c, kinds[0]) for c in kinds):
             return kinds[0]
         values = [kinds[kind] for kind in self.kinds]
         if all(isinstance(c, (int, float)) for c in kinds):
@@ -243,6 +243,16 @@ class Results:
         array = numpy.empty(self.n, object)
         array[:] = values
         return array
+
+
+def are_same_leaves(leaves, others):
+    """Of leaves, a constant is a tuple (c,)."""
+    return len(leaves) == len(others) and all(
+        _core.are_same_constants(x[0], y[0])
+        if isinstance(x, tuple) and isinstance(y, tuple)
+        else x == y
+        for x, y in zip(leaves, others, strict=True)
+    )
 
 
 def arrangement(shape):
@@ -300,7 +310,7 @@ class Batch:
             path = path or _core.record_path(
                 self.compiled, self.entry, self.values_at(0)
             )
-            if path is not None:
+            if path is not None and not _core.returns_matrices(path):
                 self.results.add_kind(_core.result_shape(path))
                 return self.results.arranged()
         return numpy.empty(0)
@@ -349,6 +359,9 @@ class Batch:
 
     def run(self, path, points):
         """Run the path at these points; returns at how many it was right."""
+        if _core.returns_matrices(path):
+            self.alone.append(points)
+            return len(points)
         if path not in self.kinds:
             kind, columns = self.results.add_kind(_core.result_shape(path))
             self.kinds[path] = kind, _core.Columns(columns)
@@ -407,7 +420,7 @@ class Batch:
                     error.add_note(f"at point {point} of {self.points.n}")
                 raise
             shape, values = _core.taken_result(y)
-            if last is None or shape.leaves() != last[0]:
+            if last is None or not are_same_leaves(shape.leaves(), last[0]):
                 last = shape.leaves(), *self.results.add_kind(shape)
             _, kind, columns = last
             self.results.kinds[point] = kind

@@ -16,16 +16,6 @@ from fastad.errors import ArgumentError
 __all__ = ["Sparsity", "sparse_hessian", "sparse_jacobian", "sparsity"]
 
 
-def _scipy_sparse():
-    try:
-        import scipy.sparse
-    except ImportError as error:
-        raise ImportError(
-            'sparse derivatives need SciPy: pip install "fastad[sparse]"'
-        ) from error
-    return scipy.sparse
-
-
 class Sparsity:
     """The sparsity of a function's derivative: to be looked at, kept, and passed on.
 
@@ -38,17 +28,16 @@ class Sparsity:
 
     def __init__(self, pattern):
         self._pattern = pattern
+        self._layout = _core.Layout(pattern.shape, *pattern.indices())
         self.shape = pattern.shape
-        starts, self._columns = pattern.indices()
-        self._starts = starts
-        self.n_entries = starts[-1]
+        self.n_entries = len(self._layout.columns)
         self.n_colours = pattern.n_directions
 
     def matrix(self, entries=None):
         """A `scipy.sparse.csr_array` of ones, or of the entries, row by row."""
-        data = [1.0] * self.n_entries if entries is None else entries
-        sparse = _scipy_sparse()
-        return sparse.csr_array((data, self._columns, self._starts), shape=self.shape)
+        return self._layout.matrix(
+            [1.0] * self.n_entries if entries is None else entries
+        )
 
     def __repr__(self):
         return (
@@ -93,12 +82,12 @@ def _run(f, argnums, second, args, kwargs, strict=False):
     recipe = _core.Recipe(f, argnums, False, "warn", strict)
     if second:
         try:
-            return _core.Curvature(recipe, args, kwargs)
+            return _core.curvature_of(recipe, args, kwargs)
         except _core.NotAProgram:  # as of functions with rules: differentiate eagerly
             recipe = _core.Recipe(
                 grad(f, argnums, strict=strict), argnums, False, "warn"
             )
-    return _core.Recording(recipe, args, kwargs, stores_all=True)
+    return _core.recording_of(recipe, args, kwargs, stores_all=True, is_sparse=True)
 
 
 def _sparse_verb(f, argnums, sparsity, second, strict):
@@ -108,7 +97,7 @@ def _sparse_verb(f, argnums, sparsity, second, strict):
     def matrix(*args, **kwargs):
         run = _run(f, argnums, second, args, kwargs, strict)
         found, entries = _core.sparse_partials(run, pattern)
-        return (sparsity or Sparsity(found)).matrix(entries)
+        return _core.matrix_of(run, (sparsity or Sparsity(found))._layout, entries)
 
     return matrix
 

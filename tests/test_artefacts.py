@@ -194,6 +194,20 @@ def test_a_pickle_holds_no_numbers_of_the_recording():
     assert struct.pack("<d", 1234.5678) not in pickle.dumps(program)
 
 
+@ways
+def test_sparse_matrices_in_results(way):
+    def f(x):
+        return [x[0] * x[2], x[1] * 3.0]
+
+    both = fastad.compile(lambda x: (f(x), fastad.sparse_jacobian(f)(x)))
+    x, y = [1.0, 2.0, 3.0], [0.5, 0.25, 4.0]
+    both(x)
+    values, matrix = way(way(both.paths[0].program))(y)
+    assert values == f(y)
+    assert (matrix.toarray() == fastad.jacobian(f)(y)).all()
+    assert matrix.nnz == 3
+
+
 def test_containers_too_deep_for_a_file():
     deep = 1.5
     for _ in range(150):
@@ -409,6 +423,13 @@ def changed(**entries):
     return sealed({**description, **entries}, body)
 
 
+MATRIX = {"matrix": [2, 3], "starts": [0, 1, 2], "columns": [1, 2]}
+
+
+def changed_matrix(**entries):
+    return changed(result={**MATRIX, **entries})
+
+
 OPERATIONS = taken_apart(DATA)[0]["operations"]
 HUGE = 2**62
 FAULTS = {
@@ -457,6 +478,26 @@ FAULTS = {
     "array: nothing, hugely": (changed(result={"array": [0, HUGE, HUGE]}), "result"),
     "array: axes": (changed(result={"array": [1] * 65 + [2]}), "result"),
     "array: text": (changed(result={"array": "ab"}), "result"),
+    "matrix: text": (changed_matrix(columns="ab"), "result"),
+    "matrix: negative": (changed_matrix(columns=[-1, 0]), "result"),
+    "matrix: huge": (changed_matrix(columns=[0, HUGE]), "result"),
+    "matrix: no rows": (changed_matrix(starts=[]), "do not fit"),
+    "matrix: few rows": (changed_matrix(starts=[0, 2]), "do not fit"),
+    "matrix: one axis": (changed_matrix(matrix=[2]), "do not fit"),
+    "matrix: falling": (changed_matrix(starts=[0, 3, 2]), "do not fit"),
+    "matrix: late": (changed_matrix(starts=[1, 1, 2]), "do not fit"),
+    "matrix: few entries": (changed_matrix(columns=[1]), "do not fit"),
+    "matrix: outside": (changed_matrix(columns=[0, 3]), "do not fit"),
+    "matrix: twice": (changed_matrix(starts=[0, 2, 2], columns=[1, 1]), "do not fit"),
+    "matrix: in turns": (
+        changed_matrix(starts=[0, 2, 2], columns=[1, 0]),
+        "do not fit",
+    ),
+    "matrix: few": (
+        changed_matrix(starts=[0, 1, 1], columns=[1]),
+        "1 numbers where the program has 2",
+    ),
+    "matrix: argument": (changed(arguments={"tuple": [MATRIX]}), "only a result"),
     "dict: no keys": (changed(result={"dict": 2}), "result"),
     "dict: few keys": (changed(result={"dict": 2, "keys": ["a"]}), "other keys"),
     "dict: keys twice": (changed(result={"dict": 2, "keys": ["a", "a"]}), "other keys"),

@@ -11,15 +11,18 @@ import scipy.sparse
 from fastad import (
     Program,
     _core,
+    compile,
     custom_jvp,
     errors,
     grad,
     hessian,
     jacobian,
     math,
+    maximum,
     sparse_hessian,
     sparse_jacobian,
     sparsity,
+    vmap,
 )
 
 
@@ -295,6 +298,132 @@ def test_looking_at_it():
     assert found._pattern != other._pattern
     assert found._pattern != 3
     assert hash(found._pattern) == hash(same._pattern)
+
+
+# ---- Compiled ------------------------------------------------------------------------
+
+
+def check_compiled(verb, f, points):
+    """At each point the entries that the verb gives, and no call of f but for recording."""
+    eager, fast = verb(f), compile(verb(f))
+    for x in points * 2:
+        found, expected = fast(x), eager(x)
+        assert is_csr(found)
+        assert found.shape == expected.shape
+        assert (found.toarray() == expected.toarray()).all()
+    stats = fast.stats
+    assert stats["eager"] == 0
+    assert stats["hits"] == 2 * len(points) - stats["misses"]
+    return fast
+
+
+def points_beside(n):
+    return [[0.3 + 0.05 * k + shift for k in range(n)] for shift in (0.0, 0.01, -0.02)]
+
+
+@pytest.mark.parametrize("pattern", PATTERNS.values(), ids=PATTERNS)
+def test_compiled_jacobian(pattern):
+    n, rows, _ = pattern
+    check_compiled(sparse_jacobian, product_of(rows), points_beside(n))
+
+
+@pytest.mark.parametrize("graph", GRAPHS.values(), ids=GRAPHS)
+def test_compiled_hessian(graph):
+    n, pairs, _ = graph
+    check_compiled(sparse_hessian, sum_of_products(pairs), points_beside(n))
+
+
+def test_compiled_with_a_pattern_that_is_passed():
+    points = points_beside(6)
+    pattern = sparsity(rosenbrock, points[0], second=True)
+    check_compiled(
+        lambda f: sparse_hessian(f, sparsity=pattern), rosenbrock, points_beside(6)
+    )
+
+
+def of_both_sides(x):
+    """What is chosen without a path of its own depends on different numbers."""
+    return [maximum(x[0] * x[1], x[2]) ** 2, maximum(x[1], x[3] * x[3])]
+
+
+@pytest.mark.parametrize("verb", [sparse_jacobian, sparse_hessian])
+def test_a_compiled_pattern_is_that_of_both_sides_of_a_choice(verb):
+    f = of_both_sides if verb is sparse_jacobian else lambda x: sum(of_both_sides(x))
+    points = [[3.0, 2.0, 1.0, 0.5], [1.0, 0.5, 2.0, 3.0], [2.0, 1.5, 1.0, 3.0]]
+    fast = check_compiled(verb, f, points)
+    assert len(fast.paths) == 1
+    n_entries = {
+        sparsity(f, x, second=verb is sparse_hessian).n_entries for x in points
+    }
+    assert max(n_entries) <= fast(points[0]).nnz
+
+
+def test_compiled_matrices_beside_other_results():
+    @compile
+    def all_of_it(x):
+        return {
+            "value": rosenbrock(x),
+            "hessian": sparse_hessian(rosenbrock)(x),
+            "jacobian": sparse_jacobian(grad_of_rosenbrock)(x),
+        }
+
+    for x in points_beside(7) * 2:
+        found = all_of_it(x)
+        assert found["value"] == rosenbrock(x)
+        expected = sparse_hessian(rosenbrock)(x).toarray()
+        assert (found["hessian"].toarray() == expected).all()
+        expected = sparse_jacobian(grad_of_rosenbrock)(x).toarray()
+        assert (found["jacobian"].toarray() == expected).all()
+    assert all_of_it.stats["eager"] == 0
+
+
+def test_what_is_done_to_one_compiled_matrix_is_not_seen_in_the_next():
+    fast = compile(sparse_hessian(rosenbrock))
+    x, *_ = points_beside(5)
+    expected = sparse_hessian(rosenbrock)(x).toarray()
+    for _ in range(3):
+        matrix = fast(x)
+        assert (matrix.toarray() == expected).all()
+        matrix.data[:] = 7.0
+        matrix.indices[:] = 0
+        matrix.indptr[:] = 0
+
+
+def test_a_compiled_function_with_its_matrix_in_a_computation():
+    def step(x):
+        return sparse_jacobian(grad_of_rosenbrock)(x) @ numpy.ones(len(x))
+
+    fast = compile(step)
+    x, *others = points_beside(5)
+    with pytest.warns(errors.NotCompiledWarning, match="can only be returned"):
+        fast(x)
+    for x in others:
+        assert (fast(x) == step(x)).all()
+
+
+def test_many_points():
+    fast = compile(sparse_hessian(rosenbrock))
+    points = numpy.array(points_beside(5))
+    for many in (vmap(fast), vmap(sparse_hessian(rosenbrock))):
+        found = many(points)
+        assert found.shape == (3,)
+        for matrix, x in zip(found, points, strict=True):
+            assert (matrix.toarray() == sparse_hessian(rosenbrock)(x).toarray()).all()
+        assert many(points[:0]).shape == (0,)
+
+
+@pytest.mark.parametrize("verb", [sparse_jacobian, sparsity])
+def test_of_a_compiled_function_the_pattern_is_seen(verb):
+    pattern = band(30, 1)
+    x = [0.3 + 0.05 * k for k in range(30)]
+    fast = compile(product_of(pattern))
+    fast(x)
+    n_entries = sum(map(len, pattern))
+    if verb is sparsity:
+        assert sparsity(fast, x).n_entries == n_entries
+        assert sparsity(lambda x: fast(x), x).n_entries == n_entries
+    else:
+        assert sparse_jacobian(fast)(x).nnz == n_entries
 
 
 # ---- Odd points, errors, memory ------------------------------------------------------

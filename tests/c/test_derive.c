@@ -698,6 +698,27 @@ each_allocation_may_fail(void)
     fad_program_free(&p);
 }
 
+/* Without values both sides of a choice count, and no step does. */
+static void
+recording_the_structure(void)
+{
+    fad_program p = {0};
+    uint32_t x = fad_program_input(&p), y = fad_program_input(&p), z = fad_program_input(&p);
+    const unsigned char wanted[] = {1, 1, 0};
+    uint32_t choice = fad_program_append(&p, FAD_OP_where, z, x, y);
+    uint32_t step = fad_program_append(&p, FAD_OP_floor, x, 0, 0);
+    uint32_t sum = fad_program_append(&p, FAD_OP_add, step, y, 0);
+    fad_tape *tape = fad_tape_take();
+    CHECK(fad_replay_record(&p, NULL, wanted, NULL, tape, nodes) == 0);
+    CHECK(tape->n_nodes == 4 && tape->n_odd == 0);
+    CHECK(nodes[x] == 0 && nodes[y] == 1 && nodes[z] == FAD_NO_NODE);
+    CHECK(nodes[step] == FAD_NO_NODE);
+    CHECK(tape->nodes[nodes[choice]].a == 0 && tape->nodes[nodes[choice]].b == 1);
+    CHECK(tape->nodes[nodes[sum]].a == 1 && tape->nodes[nodes[sum]].b == nodes[sum]);
+    fad_tape_give(tape);
+    fad_program_free(&p);
+}
+
 static void
 recording_needs_room(void)
 {
@@ -734,6 +755,7 @@ static const test tests[] = {
     TEST(an_infinite_adjoint_takes_one_arm),
     TEST(the_work_is_linear),
     TEST(each_allocation_may_fail),
+    TEST(recording_the_structure),
     TEST(recording_needs_room),
 };
 
