@@ -263,14 +263,25 @@ continues(fad_step *step, uint32_t result, uint32_t op, int argument)
     return step->args[argument] == result;
 }
 
-/* How many of the n steps are a chain (distance 1) or two in turns (2). */
+/* How many of the n steps are a chain. */
 static uint32_t
-linked(fad_step *steps, uint32_t n, uint32_t distance, uint32_t op, int argument)
+count_chain(fad_step *steps, uint32_t n, uint32_t op, int argument)
 {
-    uint32_t k = distance;
-    if (n < 2 || (distance == 2 && steps[1].args[argument] == steps[0].result))
+    uint32_t k = 1;
+    while (k < n && continues(&steps[k], steps[k - 1].result, op, argument))
+        k++;
+    return k;
+}
+
+/* How many are two chains in turns: neither takes or overwrites what the other hands on. */
+static uint32_t
+count_twins(fad_step *steps, uint32_t n, uint32_t op, int argument)
+{
+    uint32_t k = 2;
+    if (n < 2 || steps[1].args[argument] == steps[0].result)
         return 0;
-    while (k < n && continues(&steps[k], steps[k - distance].result, op, argument))
+    while (k < n && steps[k - 1].result != steps[k - 2].result &&
+           continues(&steps[k], steps[k - 2].result, op, argument))
         k++;
     return k;
 }
@@ -293,10 +304,10 @@ special(const fad_schedule *schedule, uint32_t op, fad_step *steps, uint32_t n,
     uint32_t length = 0;
     if (chain) {
         *special_op = chain;
-        length = linked(steps, n, 1, op, argument);
+        length = count_chain(steps, n, op, argument);
         if (length < LONG) {
             *special_op = chain - FAD_CHAIN_add + FAD_TWINS_add;
-            length = linked(steps, n, 2, op, argument);
+            length = count_twins(steps, n, op, argument);
         }
     } else if (op == FAD_OP_pow) {
         *special_op = FAD_SQUARES;

@@ -257,6 +257,44 @@ two_chains_go_in_turns(void)
     }
 }
 
+/* Long runs of one opcode whose arguments are mostly, but not always, those of a chain or two. */
+static void
+tangled_chains_give_the_same_bits(void)
+{
+    enum { N = 150 };
+    double expected[8], outputs[8];
+    uint32_t n_special = 0;
+    for (int n = 0; n < 3000 && !failed; n++) {
+        fad_program p = {0};
+        fad_schedule s = {0};
+        const double point[] = {random_number(), random_number(), 1.0, 1.0 + 1e-9};
+        const uint32_t op = linkable[random_below(LENGTH(linkable))];
+        const uint32_t distance = 1 + random_below(2), rarely = 5 + random_below(300);
+        for (int k = 0; k < 4; k++)
+            fad_program_input(&p);
+        while (p.n_instructions < N) {
+            uint32_t y = p.n_instructions - distance, x = random_below(p.n_instructions);
+            if (random_below(rarely) == 0)
+                y = random_below(p.n_instructions);
+            if (random_below(4) > 0)
+                x = random_below(4);
+            append_link(&p, op, y, x, random_below(4), (int)random_below(2));
+        }
+        for (uint32_t k = 0; k < 8; k++)
+            fad_program_add_output(&p, N - 1 - k * random_below(N / 8));
+        CHECK(fad_schedule_make(&p, &s) == 0 && is_sound(&s));
+        for (uint32_t k = 0; k < s.n_runs; k++)
+            n_special += s.runs[k].op > FAD_N_STEPS;
+        fad_replay(&p, point, values, expected);
+        fad_replay_schedule(&s, point, slots, outputs);
+        for (uint32_t k = 0; k < 8; k++)
+            CHECK(same(expected[k], outputs[k]));
+        fad_program_free(&p);
+        fad_schedule_free(&s);
+    }
+    CHECK(n_special > 1000);
+}
+
 /* Among other powers; squares that glibc rounds otherwise than x*x are among these. */
 static void
 squares_have_the_bits_of_pow(void)
@@ -426,6 +464,7 @@ static const test tests[] = {
     TEST(many_slots_need_long_steps),
     TEST(chains_go_by_a_register),
     TEST(two_chains_go_in_turns),
+    TEST(tangled_chains_give_the_same_bits),
     TEST(squares_have_the_bits_of_pow),
     TEST(outputs_may_be_anything),
     TEST(products_and_negations_fuse),
