@@ -22,13 +22,14 @@ CORE = [
     "program",
     "replay",
     "schedule",
+    "sets",
     "special",
     "sweep",
     "tape",
     "text",
 ]
 INSTRUCTION_SETS = ["avx2", "avx512", "neon", "plain", "sse2"]
-LANES = ["batch_kernels", "batch_sets", "lanes", "lanes_angles", "lanes_coefficients"]
+LANES = ["batch_kernels", "lane", "lanes", "lanes_angles", "lanes_coefficients"]
 LANES += ["lanes_exp", "lanes_math"]
 
 
@@ -67,7 +68,7 @@ extension = Extension(
     sources=[
         "fastad/_core.pyx",
         *(f"csrc/{name}.c" for name in CORE),
-        *(f"csrc/batch_{name}.c" for name in INSTRUCTION_SETS),
+        *(f"csrc/set_{name}.c" for name in INSTRUCTION_SETS),
     ],
     depends=[
         "csrc/lanes.def",

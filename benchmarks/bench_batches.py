@@ -20,7 +20,7 @@ class Batches:
     param_names = ("function", "set")
 
     def setup(self, name, set_):
-        if set_ not in _core.batch_sets():
+        if set_ not in _core.instruction_sets():
             raise NotImplementedError
         self.f = BATCHES[name].f
         self.points = BATCHES[name].points()

@@ -2,78 +2,14 @@
 
 #include <string.h>
 
-#include "batch_sets.h"
 #include "flags.h"
+#include "sets.h"
 
 const fad_batch_bound fad_batch_bounds[] = {
 #define LANES(name, ulps, beyond) {#name, ulps, beyond},
 #include "lanes.def"
     {NULL, 0.0, NULL},
 };
-
-/* ---- Instruction sets ---- */
-
-static int
-always(void)
-{
-    return 1;
-}
-
-#ifdef FAD_HAS_X86
-
-static int
-has_avx2(void)
-{
-    __builtin_cpu_init();
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-}
-
-static int
-has_avx512(void)
-{
-    __builtin_cpu_init();
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq");
-}
-
-#endif
-
-static const struct {
-    const char *name;
-    int (*is_there)(void);
-    fad_batch_block *run;
-} sets[] = {
-    {"plain", always, fad_batch_block_plain},
-#ifdef FAD_HAS_X86
-    {"sse2", always, fad_batch_block_sse2},
-    {"avx2", has_avx2, fad_batch_block_avx2},
-    {"avx512", has_avx512, fad_batch_block_avx512},
-#endif
-#ifdef FAD_HAS_NEON
-    {"neon", always, fad_batch_block_neon},
-#endif
-};
-enum { N_SETS = (int)(sizeof sets / sizeof *sets) };
-
-const char *
-fad_batch_set_name(int set)
-{
-    return set >= 0 && set < N_SETS ? sets[set].name : NULL;
-}
-
-int
-fad_batch_has_set(int set)
-{
-    return set >= 0 && set < N_SETS && sets[set].is_there();
-}
-
-int
-fad_batch_best_set(void)
-{
-    int set = N_SETS - 1;
-    while (!fad_batch_has_set(set))
-        set--;
-    return set;
-}
 
 /* ---- Blocks ---- */
 
@@ -176,7 +112,7 @@ store_findings(const fad_batch *batch, const block *b, const fad_batch_findings 
 /* Runs the block again where it was right to run: a lane whose guard failed takes the point
    of one whose guards hold.  Returns the flags. */
 static int
-flags_without_failed(const fad_schedule *schedule, fad_batch_block *run,
+flags_without_failed(const fad_schedule *schedule, const fad_kernels *kernels,
                      const fad_batch *batch, const block *b,
                      const fad_batch_findings *found, double *slots)
 {
@@ -197,22 +133,22 @@ flags_without_failed(const fad_schedule *schedule, fad_batch_block *run,
             passing.points[lane] = passing.points[good];
     load_inputs(schedule, batch, &passing, slots);
     fad_flags_clear();
-    run(schedule, slots, &ignored);
+    kernels->run_block(schedule, slots, &ignored);
     return fad_flags_raised();
 }
 
 static void
-run_one(const fad_schedule *schedule, fad_batch_block *run, const fad_batch *batch,
+run_one(const fad_schedule *schedule, const fad_kernels *kernels, const fad_batch *batch,
         const block *b, double *slots)
 {
     fad_batch_findings found;
     load_inputs(schedule, batch, b, slots);
-    run(schedule, slots, &found);
+    kernels->run_block(schedule, slots, &found);
     int flags = fad_flags_raised();
     store_outputs(schedule, batch, b, slots);
     if (flags) {
         if (found.any_failed)
-            flags = flags_without_failed(schedule, run, batch, b, &found, slots);
+            flags = flags_without_failed(schedule, kernels, batch, b, &found, slots);
         fad_flags_clear();
     }
     store_findings(batch, b, &found, flags);
@@ -220,24 +156,23 @@ run_one(const fad_schedule *schedule, fad_batch_block *run, const fad_batch *bat
 
 /* ---- Batches ---- */
 
-enum { ALIGNMENT = 64 };
-
 size_t
 fad_batch_scratch(const fad_schedule *schedule)
 {
-    return (size_t)schedule->n_slots * FAD_LANES * sizeof(double) + ALIGNMENT;
+    return (size_t)schedule->n_slots * FAD_LANES * sizeof(double) + FAD_ALIGNMENT;
 }
 
 void
 fad_batch_run(const fad_schedule *schedule, int set, const fad_batch *batch, void *scratch)
 {
-    const uintptr_t address = (uintptr_t)scratch + ALIGNMENT - 1;
-    double *slots = (double *)(address - address % ALIGNMENT);
+    const uintptr_t address = (uintptr_t)scratch + FAD_ALIGNMENT - 1;
+    double *slots = (double *)(address - address % FAD_ALIGNMENT);
+    const fad_kernels *kernels = fad_kernels_of(set);
     fad_flags_clear();
     if (batch->n > 0)
         load_constants(schedule, batch, slots);
     for (size_t first = 0; first < batch->n; first += FAD_LANES) {
         const block b = block_from(batch, first);
-        run_one(schedule, sets[set].run, batch, &b, slots);
+        run_one(schedule, kernels, batch, &b, slots);
     }
 }

@@ -27,15 +27,6 @@
 
 enum { FAD_LANES = 16 };
 
-/* The instruction sets: 0 is "plain", later ones are better.  NULL from the end on. */
-const char *fad_batch_set_name(int set);
-
-/* Whether this machine has it. */
-int fad_batch_has_set(int set);
-
-/* The best one that this machine has. */
-int fad_batch_best_set(void);
-
 /* How accurate the rows with mathematics of their own are: see lanes.def. */
 typedef struct {
     const char *name;
@@ -66,7 +57,7 @@ typedef struct {
 /* Bytes of scratch memory for a run of the schedule. */
 size_t fad_batch_scratch(const fad_schedule *schedule);
 
-/* Runs the schedule on the points.  set: one that this machine has.  scratch: as many bytes
+/* Runs the schedule on the points.  set: one that this machine has (sets.h).  scratch: as many bytes
    as fad_batch_scratch says.  Clears the exception flags of this thread. */
 void fad_batch_run(const fad_schedule *schedule, int set, const fad_batch *batch,
                    void *scratch);

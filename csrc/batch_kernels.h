@@ -1,8 +1,6 @@
 /*
  * The kernels of one instruction set: for each row of ops.def a loop over the steps of a
- * run and the registers of a slot.  The file that includes this one says which set it is, by
- * FAD_LANES_SSE2 and the like; without, a register is one double, and the functions are
- * those of the rows: every result has the bits of a replay.
+ * run and the registers of a slot.  What a register is, lanes.h or lane.h has said before.
  *
  * A slot has 16 doubles, one for each point of a block.  A result may take the place of an
  * argument, so each register is read before it is written.
@@ -12,12 +10,7 @@
 
 #include <string.h>
 
-#include "batch_sets.h"
-
-#if defined(FAD_LANES_SSE2) || defined(FAD_LANES_AVX2) || defined(FAD_LANES_AVX512) ||     \
-    defined(FAD_LANES_NEON)
-
-#include "lanes_math.h"
+#include "sets.h"
 
 /* The lanes where a guard does not come out as expected. */
 static inline mask
@@ -25,27 +18,6 @@ failing(mask outcome, uint32_t expected)
 {
     return outcome ^ ((mask){0} - expected);
 }
-
-#else
-
-#include "special.h"
-
-enum { WIDTH = 1 };
-typedef double vec;
-typedef int mask;
-
-static inline int any(mask m) { return m; }
-static inline mask as_mask(int outcome) { return outcome; }
-static inline mask is_nan(vec x) { return x != x; }
-static inline int is_set(mask m, int lane) { return m && lane == 0; }
-
-static inline mask
-failing(mask outcome, uint32_t expected)
-{
-    return outcome != (mask)expected;
-}
-
-#endif
 
 enum { REGISTERS = FAD_LANES / WIDTH };
 

@@ -1,6 +1,6 @@
 /*
  * Lanes: a register of doubles side by side, and what every instruction set has to offer
- * for them.  Who includes this file (batch_avx2.c and its kin) has chosen a set.
+ * for them.  Who includes this file (set_avx2.c and its kin) has chosen a set.
  *
  *                 SSE2   AVX2   AVX512   NEON
  *   WIDTH            2      4        8      2    lanes in a register

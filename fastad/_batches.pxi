@@ -1,17 +1,6 @@
 # Programs on many points at once: what tests and benchmarks see of csrc/batch.h.
 
 
-def batch_sets():
-    """The instruction sets that this machine has, the best one last."""
-    cdef int set = 0
-    names = []
-    while fad_batch_set_name(set) != NULL:
-        if fad_batch_has_set(set):
-            names.append(fad_batch_set_name(set).decode())
-        set += 1
-    return names
-
-
 def batch_bounds():
     """Of each row with mathematics of its own in batches, the largest error in ulps."""
     cdef int k = 0
@@ -45,7 +34,7 @@ def batch_program(Program program, points, *, list chosen=None, str set=None, in
     chosen : list of int, optional
         The points to run; all of them by default.
     set : str, optional
-        One of `batch_sets()`; the best one by default.
+        One of `instruction_sets()`; the best one by default.
     repeat : int
         How often to run it again, with a clock.
 
@@ -68,15 +57,6 @@ def batch_program(Program program, points, *, list chosen=None, str set=None, in
         batch.run(which)
         seconds.append(time.thread_time() - start)
     return batch.results, batch.failures(), [bool(f) for f in batch.flags], seconds
-
-
-cdef int number_of_set(str name) except -1:
-    cdef int set = fad_batch_best_set()
-    while name is not None and fad_batch_set_name(set).decode() != name:
-        set -= 1
-        if set < 0:
-            raise ValueError(f"{name!r}: this machine has {', '.join(batch_sets())}")
-    return set
 
 
 @cython.final

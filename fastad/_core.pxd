@@ -190,11 +190,14 @@ cdef extern from "batch.h" nogil:
         double ulps
         const char *beyond
     const fad_batch_bound fad_batch_bounds[]
-    const char *fad_batch_set_name(int)
-    int fad_batch_has_set(int)
-    int fad_batch_best_set()
     size_t fad_batch_scratch(const fad_schedule *)
     void fad_batch_run(const fad_schedule *, int, const fad_batch *, void *)
+
+cdef extern from "sets.h" nogil:
+    const char *fad_set_name(int)
+    int fad_has_set(int)
+    int fad_best_set()
+    int fad_batch_best_set "fad_best_set"()
 
 cdef extern from "_operations.h":
     ctypedef enum asked_by:

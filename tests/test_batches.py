@@ -23,7 +23,7 @@ from tests.truth import formula
 
 ROWS = {row.name: row for row in _core.rows()}
 BOUNDS = _core.batch_bounds()
-SETS = _core.batch_sets()
+SETS = _core.instruction_sets()
 LARGEST = sys.float_info.max
 
 each_set = pytest.mark.parametrize("set_", SETS)

@@ -10,6 +10,7 @@
 #include "batch.h"
 #include "flags.h"
 #include "replay.h"
+#include "sets.h"
 
 enum { N_INPUTS = 5, N_OUTPUTS = 4, MAX_POINTS = 100 };
 
@@ -169,8 +170,8 @@ static void
 exact_rows_give_the_bits_of_the_replay(void)
 {
     static const size_t sizes[] = {0, 1, 15, 16, 17, 31, 32, 33, MAX_POINTS};
-    for (int set = 0; fad_batch_set_name(set) != NULL; set++)
-        for (int n = 0; fad_batch_has_set(set) && n < 300 && !failed; n++)
+    for (int set = 0; fad_set_name(set) != NULL; set++)
+        for (int n = 0; fad_has_set(set) && n < 300 && !failed; n++)
             check_random(set, sizes[random_below(LENGTH(sizes))],
                          N_INPUTS + 1 + random_below(40));
 }
@@ -206,8 +207,8 @@ chains_give_the_bits_of_the_replay(void)
 {
     static const uint32_t ops[] = {FAD_OP_add, FAD_OP_sub, FAD_OP_mul, FAD_OP_muladd,
                                    FAD_OP_mulsub};
-    for (int set = 0; fad_batch_set_name(set) != NULL; set++)
-        for (size_t k = 0; fad_batch_has_set(set) && k < LENGTH(ops); k++)
+    for (int set = 0; fad_set_name(set) != NULL; set++)
+        for (size_t k = 0; fad_has_set(set) && k < LENGTH(ops); k++)
             check_chain(set, ops[k]);
 }
 
@@ -269,8 +270,8 @@ check_row_everywhere(int set, uint32_t op)
 static void
 remarkable_points_are_flagged_and_no_others(void)
 {
-    for (int set = 0; fad_batch_set_name(set) != NULL; set++)
-        for (uint32_t op = 0; fad_batch_has_set(set) && op < FAD_N_OPS; op++)
+    for (int set = 0; fad_set_name(set) != NULL; set++)
+        for (uint32_t op = 0; fad_has_set(set) && op < FAD_N_OPS; op++)
             check_row_everywhere(set, op);
 }
 
@@ -283,8 +284,8 @@ points_whose_guard_fails_flag_no_others(void)
     const uint32_t x = fad_program_input(&p), zero = fad_program_constant(&p, 0.0);
     fad_program_append_guard(&p, FAD_GUARD_lt, zero, x, 1);
     fad_program_add_output(&p, fad_program_append(&p, FAD_OP_log, x, 0, 0));
-    for (int set = 0; fad_batch_set_name(set) != NULL; set++) {
-        if (!fad_batch_has_set(set))
+    for (int set = 0; fad_set_name(set) != NULL; set++) {
+        if (!fad_has_set(set))
             continue;
         start(&r, &p, 40, 1);
         for (int k = 0; k < 40; k++)
@@ -308,8 +309,8 @@ only_the_chosen_points_run(void)
     const uint32_t x = fad_program_input(&p);
     fad_program_add_output(&p, fad_program_append(&p, FAD_OP_add, x, x, 0));
     size_t chosen[] = {3, 39, 0, 17, 16, 15, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 5};
-    for (int set = 0; fad_batch_set_name(set) != NULL; set++) {
-        if (!fad_batch_has_set(set))
+    for (int set = 0; fad_set_name(set) != NULL; set++) {
+        if (!fad_has_set(set))
             continue;
         start(&r, &p, 40, 1);
         for (int k = 0; k < 40; k++) {
@@ -334,20 +335,7 @@ only_the_chosen_points_run(void)
     fad_program_free(&p);
 }
 
-static void
-the_best_set_is_there(void)
-{
-    int set = 0;
-    CHECK(strcmp(fad_batch_set_name(0), "plain") == 0 && fad_batch_has_set(0));
-    while (fad_batch_set_name(set) != NULL)
-        set++;
-    CHECK(fad_batch_set_name(-1) == NULL);
-    CHECK(!fad_batch_has_set(set) && !fad_batch_has_set(-1));
-    CHECK(fad_batch_best_set() < set && fad_batch_has_set(fad_batch_best_set()));
-}
-
 static const test tests[] = {
-    TEST(the_best_set_is_there),
     TEST(exact_rows_give_the_bits_of_the_replay),
     TEST(chains_give_the_bits_of_the_replay),
     TEST(remarkable_points_are_flagged_and_no_others),

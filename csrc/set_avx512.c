@@ -1,5 +1,5 @@
 /* The kernels for AVX-512 F and DQ. */
-#include "batch_sets.h"
+#include "sets.h"
 
 #ifdef FAD_HAS_X86
 
@@ -15,14 +15,11 @@
 #endif
 
 #define FAD_LANES_AVX512
+#include "lanes_math.h"
+
 #include "batch_kernels.h"
 
-void
-fad_batch_block_avx512(const fad_schedule *schedule, double *slots,
-                       fad_batch_findings *found)
-{
-    run_block(schedule, slots, found);
-}
+const fad_kernels fad_kernels_avx512 = {run_block};
 
 #ifdef __clang__
 #pragma clang attribute pop

@@ -1,5 +1,5 @@
 /* The kernels for AVX2 and FMA. */
-#include "batch_sets.h"
+#include "sets.h"
 
 #ifdef FAD_HAS_X86
 
@@ -14,14 +14,11 @@
 #endif
 
 #define FAD_LANES_AVX2
+#include "lanes_math.h"
+
 #include "batch_kernels.h"
 
-void
-fad_batch_block_avx2(const fad_schedule *schedule, double *slots,
-                     fad_batch_findings *found)
-{
-    run_block(schedule, slots, found);
-}
+const fad_kernels fad_kernels_avx2 = {run_block};
 
 #ifdef __clang__
 #pragma clang attribute pop

@@ -1,0 +1,15 @@
+/* The kernels for NEON, which every 64-bit ARM has. */
+#include "sets.h"
+
+#ifdef FAD_HAS_NEON
+
+#include <arm_neon.h>
+
+#define FAD_LANES_NEON
+#include "lanes_math.h"
+
+#include "batch_kernels.h"
+
+const fad_kernels fad_kernels_neon = {run_block};
+
+#endif
