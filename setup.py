@@ -30,7 +30,7 @@ CORE = [
 ]
 INSTRUCTION_SETS = ["avx2", "avx512", "neon", "plain", "sse2"]
 LANES = ["batch_kernels", "lane", "lanes", "lanes_angles", "lanes_coefficients"]
-LANES += ["lanes_exp", "lanes_math"]
+LANES += ["lanes_exp", "lanes_math", "sweep_kernels"]
 
 
 def embed(names, header):

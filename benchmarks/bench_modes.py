@@ -2,7 +2,10 @@
 
 import statistics
 
+import fastad
+
 from . import modes
+from .bench_batches import SETS
 from .interleaved import geometric_mean, ratio
 from .workloads import SEVEN
 
@@ -59,6 +62,22 @@ class Jacobians:
         return statistics.median(times["auto"])
 
     track_seconds.unit = "s"
+
+
+class Sweeps:
+    """One sweep in several directions, on each instruction set that the machine has."""
+
+    params = (("forward", "reverse"), (1, 2, 4, 8, 16), SETS)
+    param_names = ("mode", "directions", "set")
+
+    def track_node(self, mode, directions, set_):
+        """Nanoseconds for each node."""
+        if set_ not in fastad._core.instruction_sets():
+            raise NotImplementedError
+        times = modes.sweep_nanoseconds(mode, directions, [set_], 0.5)
+        return statistics.median(times[set_])
+
+    track_node.unit = "ns"
 
 
 class Programs:

@@ -4,7 +4,7 @@ Called by bench_modes.py and compare.py, as those of figures.py are.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,34 @@ def jacobian_times(n_inputs: int, n_outputs: int, seconds: float = 1.0) -> Times
     return interleave(
         {mode: partial(fastad.jacobian(f, mode=mode), x) for mode in modes}, seconds
     )
+
+
+def layers(x: list[Any], m: Any) -> list[Any]:
+    """A network without weights: 20 dense layers of 16 numbers, as many out as in."""
+    n = len(x)
+    for layer in range(20):
+        x = [
+            m.tanh(
+                sum(0.01 * ((7 * i + 3 * j + layer) % 11) * x[j] for j in range(len(x)))
+            )
+            for i in range(16)
+        ]
+    return x[:n]
+
+
+def sweep_nanoseconds(
+    mode: str, n_directions: int, sets: Sequence[str], seconds: float = 1.0
+) -> Times:
+    """For a node, of one sweep in so many directions on each instruction set; the recording
+    is there before."""
+    recipe = fastad._core.Recipe(partial(layers, m=fastad.math), 0, False, "warn")
+    x = spread(n_directions, 0.5, 1.5)
+    recording = fastad._core.Recording(recipe, (x,), {})
+    n_nodes = recording.counts[2]
+    times = interleave(
+        {set_: partial(recording.jacobian, mode, set=set_) for set_ in sets}, seconds
+    )
+    return {set_: [t / n_nodes * 1e9 for t in times[set_]] for set_ in sets}
 
 
 def better_mode(times: Times) -> str:

@@ -165,8 +165,7 @@ fad_batch_scratch(const fad_schedule *schedule)
 void
 fad_batch_run(const fad_schedule *schedule, int set, const fad_batch *batch, void *scratch)
 {
-    const uintptr_t address = (uintptr_t)scratch + FAD_ALIGNMENT - 1;
-    double *slots = (double *)(address - address % FAD_ALIGNMENT);
+    double *slots = fad_aligned(scratch);
     const fad_kernels *kernels = fad_kernels_of(set);
     fad_flags_clear();
     if (batch->n > 0)

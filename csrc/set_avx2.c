@@ -17,8 +17,9 @@
 #include "lanes_math.h"
 
 #include "batch_kernels.h"
+#include "sweep_kernels.h"
 
-const fad_kernels fad_kernels_avx2 = {run_block};
+const fad_kernels fad_kernels_avx2 = {WIDTH, run_block, sweep_backward, sweep_forward};
 
 #ifdef __clang__
 #pragma clang attribute pop

@@ -18,8 +18,9 @@
 #include "lanes_math.h"
 
 #include "batch_kernels.h"
+#include "sweep_kernels.h"
 
-const fad_kernels fad_kernels_avx512 = {run_block};
+const fad_kernels fad_kernels_avx512 = {WIDTH, run_block, sweep_backward, sweep_forward};
 
 #ifdef __clang__
 #pragma clang attribute pop

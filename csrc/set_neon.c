@@ -9,7 +9,8 @@
 #include "lanes_math.h"
 
 #include "batch_kernels.h"
+#include "sweep_kernels.h"
 
-const fad_kernels fad_kernels_neon = {run_block};
+const fad_kernels fad_kernels_neon = {WIDTH, run_block, sweep_backward, sweep_forward};
 
 #endif

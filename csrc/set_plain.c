@@ -2,5 +2,6 @@
 #include "lane.h"
 
 #include "batch_kernels.h"
+#include "sweep_kernels.h"
 
-const fad_kernels fad_kernels_plain = {run_block};
+const fad_kernels fad_kernels_plain = {WIDTH, run_block, sweep_backward, sweep_forward};

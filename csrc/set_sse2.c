@@ -9,7 +9,8 @@
 #include "lanes_math.h"
 
 #include "batch_kernels.h"
+#include "sweep_kernels.h"
 
-const fad_kernels fad_kernels_sse2 = {run_block};
+const fad_kernels fad_kernels_sse2 = {WIDTH, run_block, sweep_backward, sweep_forward};
 
 #endif

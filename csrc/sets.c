@@ -1,7 +1,5 @@
 #include "sets.h"
 
-#include <stddef.h>
-
 static int
 always(void)
 {

@@ -4,6 +4,7 @@
  * set_avx2.c and its kin each tell the compiler of one set and include the same loops:
  *
  *   batch_kernels.h    a schedule on a block of points, for batch.c
+ *   sweep_kernels.h    a tape in several directions, for sweep.c
  *
  * They are written with the registers of lanes.h; for set_plain.c, which does for any
  * compiler, a register is one double (lane.h).
@@ -12,6 +13,7 @@
 #define FAD_SETS_H
 
 #include "batch.h"
+#include "tape.h"
 
 /* The kernels need vectors as GCC and Clang have them. */
 #if defined(__GNUC__) && defined(__x86_64__)
@@ -21,6 +23,14 @@
 #endif
 
 enum { FAD_ALIGNMENT = 64 }; /* bytes: of the memory that kernels work on */
+
+/* The first place in a block that is aligned: give the block FAD_ALIGNMENT bytes more. */
+static inline double *
+fad_aligned(void *block)
+{
+    const uintptr_t address = (uintptr_t)block + FAD_ALIGNMENT - 1;
+    return (double *)(address - address % FAD_ALIGNMENT);
+}
 
 /* The sets: 0 is "plain", later ones are better.  NULL from the end on. */
 const char *fad_set_name(int set);
@@ -39,10 +49,18 @@ typedef struct {
 } fad_batch_findings;
 
 typedef struct {
+    uint32_t width; /* doubles in a register */
+
     /* Runs the steps on a block of points.  slots: n_slots times FAD_LANES numbers, with
        the inputs and constants in their places. */
     void (*run_block)(const fad_schedule *schedule, double *slots,
                       fad_batch_findings *found);
+
+    /* As fad_sweep_backward_many and fad_sweep_forward_many, where n is a multiple of the
+       width. */
+    void (*sweep_backward)(const fad_tape *tape, uint32_t from, uint32_t n,
+                           double *adjoints);
+    void (*sweep_forward)(const fad_tape *tape, uint32_t to, uint32_t n, double *tangents);
 } fad_kernels;
 
 extern const fad_kernels fad_kernels_plain, fad_kernels_sse2, fad_kernels_avx2,

@@ -1,8 +1,9 @@
 #include "sweep.h"
 
 #include <math.h>
-
 #include <string.h>
+
+#include "sets.h"
 
 /* From id down, in steps of eight, to where there is an adjoint below. */
 static inline uint32_t
@@ -158,74 +159,28 @@ fad_sweep_reach(fad_tape *tape, uint32_t from, uint32_t lowest, unsigned char *r
 
 /* ---- Several directions at once ------------------------------------------------------ */
 
-/* Inlined with n known, so that the loops over a row are unrolled. */
-static inline void
-backward(const fad_tape *tape, uint32_t from, uint32_t n, double *restrict adjoints)
+/* Those of the set; where its registers do not fill a row, of the best one below that has
+   such as do. */
+static const fad_kernels *
+kernels_for_rows(int set, uint32_t n)
 {
-    const fad_node *restrict nodes = tape->nodes;
-    for (uint32_t id = from + 1; id-- > 0;) {
-        const fad_node *node = &nodes[id];
-        double *row = adjoints + (size_t)id * n;
-        double *row_a = adjoints + (size_t)node->a * n;
-        double *row_b = adjoints + (size_t)node->b * n;
-        int any = 0;
-        for (uint32_t d = 0; d < n; d++)
-            any |= row[d] != 0.0;
-        if (!any || node->a == id)
-            continue;
-        for (uint32_t d = 0; d < n; d++)
-            row_a[d] += row[d] * node->pa;
-        for (uint32_t d = 0; node->b != id && d < n; d++)
-            row_b[d] += row[d] * node->pb;
-        for (uint32_t d = 0; d < n; d++)
-            row[d] = 0.0;
-    }
-}
-
-static inline void
-forward(const fad_tape *tape, uint32_t to, uint32_t n, double *restrict tangents)
-{
-    const fad_node *restrict nodes = tape->nodes;
-    for (uint32_t id = 0; id <= to; id++) {
-        const fad_node *node = &nodes[id];
-        double *row = tangents + (size_t)id * n;
-        const double *row_a = tangents + (size_t)node->a * n;
-        const double *row_b = tangents + (size_t)node->b * n;
-        if (node->a == id) /* an input */
-            continue;
-        for (uint32_t d = 0; d < n; d++)
-            row[d] = row_a[d] * node->pa;
-        for (uint32_t d = 0; node->b != id && d < n; d++)
-            row[d] += row_b[d] * node->pb;
-    }
-}
-
-#define WITH_CONSTANT_N(sweep)                                                             \
-    do {                                                                                   \
-        if (n == 1)                                                                        \
-            sweep(tape, end, 1, rows);                                                     \
-        else if (n == 2)                                                                   \
-            sweep(tape, end, 2, rows);                                                     \
-        else if (n == 4)                                                                   \
-            sweep(tape, end, 4, rows);                                                     \
-        else if (n == 8)                                                                   \
-            sweep(tape, end, 8, rows);                                                     \
-        else if (n == 16)                                                                  \
-            sweep(tape, end, 16, rows);                                                    \
-        else                                                                               \
-            sweep(tape, end, n, rows);                                                     \
-    } while (0)
-
-void
-fad_sweep_backward_many(const fad_tape *tape, uint32_t end, uint32_t n, double *rows)
-{
-    WITH_CONSTANT_N(backward);
+    while (!fad_has_set(set) || n % fad_kernels_of(set)->width != 0)
+        set--;
+    return fad_kernels_of(set);
 }
 
 void
-fad_sweep_forward_many(const fad_tape *tape, uint32_t end, uint32_t n, double *rows)
+fad_sweep_backward_many(const fad_tape *tape, int set, uint32_t from, uint32_t n,
+                        double *adjoints)
 {
-    WITH_CONSTANT_N(forward);
+    kernels_for_rows(set, n)->sweep_backward(tape, from, n, adjoints);
+}
+
+void
+fad_sweep_forward_many(const fad_tape *tape, int set, uint32_t to, uint32_t n,
+                       double *tangents)
+{
+    kernels_for_rows(set, n)->sweep_forward(tape, to, n, tangents);
 }
 
 /* Adds to the directions of a row that are in the mask. */

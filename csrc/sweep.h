@@ -52,18 +52,21 @@ void fad_sweep_reach(fad_tape *tape, uint32_t from, uint32_t lowest, unsigned ch
 
 /*
  * Sweeps in several directions at once, on memory of the caller's: a row of n numbers for
- * each node, row id beginning at id * n.  1, 2, 4, 8 and 16 directions are the fast ones.
+ * each node, row id beginning at id * n.
  *
- * The plain ones will do if tape->n_odd is 0 and no result is nan.
+ * The plain ones will do if tape->n_odd is 0 and no result is nan.  They are kernels of an
+ * instruction set (sets.h), one that this machine has; all give the same bits.  The rows begin
+ * at a multiple of FAD_ALIGNMENT, and 1, 2, 4, 8 and 16 directions are the fast ones.
  */
 
 /* Rows up to from: seeds at first, and 0 elsewhere; afterwards what the inputs received, and
    0 elsewhere. */
-void fad_sweep_backward_many(const fad_tape *tape, uint32_t from, uint32_t n,
+void fad_sweep_backward_many(const fad_tape *tape, int set, uint32_t from, uint32_t n,
                              double *adjoints);
 
 /* Rows up to to: those of the inputs are given, the others are written. */
-void fad_sweep_forward_many(const fad_tape *tape, uint32_t to, uint32_t n, double *tangents);
+void fad_sweep_forward_many(const fad_tape *tape, int set, uint32_t to, uint32_t n,
+                            double *tangents);
 
 /*
  * The same carefully, in at most 16 directions.  Bit d of reached[id] says whether direction d

@@ -74,8 +74,8 @@ cdef extern from "sweep.h" nogil:
     double fad_absorbing_product(double, double, uint64_t *)
     void fad_sweep_reach(fad_tape *, uint32_t, uint32_t, unsigned char *)
 
-    void fad_sweep_forward_many(const fad_tape *, uint32_t, uint32_t, double *)
-    void fad_sweep_backward_many(const fad_tape *, uint32_t, uint32_t, double *)
+    void fad_sweep_forward_many(const fad_tape *, int, uint32_t, uint32_t, double *)
+    void fad_sweep_backward_many(const fad_tape *, int, uint32_t, uint32_t, double *)
     uint64_t fad_sweep_backward_many_carefully(
         const fad_tape *, uint32_t, uint32_t, double *, uint16_t *
     )
@@ -194,6 +194,9 @@ cdef extern from "batch.h" nogil:
     void fad_batch_run(const fad_schedule *, int, const fad_batch *, void *)
 
 cdef extern from "sets.h" nogil:
+    enum:
+        FAD_ALIGNMENT
+    double *fad_aligned(void *)
     const char *fad_set_name(int)
     int fad_has_set(int)
     int fad_best_set()

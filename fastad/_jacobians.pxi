@@ -90,21 +90,26 @@ cdef bint forward_is_cheaper(uint64_t n_nodes, Py_ssize_t n_inputs, Py_ssize_t n
     return cost_of_sweeps(n_nodes, n_inputs) <= cost_of_sweeps(n_nodes, n_outputs)
 
 
-cdef Matrix jacobian_matrix(fad_tape *tape, NodeIds outputs, bint forward, bint raises):
-    """The partials of the outputs to the pinned inputs; warns and raises as `sweep` does."""
+cdef Matrix jacobian_matrix(
+    fad_tape *tape, NodeIds outputs, bint forward, bint raises, int set
+):
+    """The partials of the outputs to the pinned inputs; warns and raises as `sweep` does.
+
+    set: the instruction set to sweep with.
+    """
     cdef uint64_t n_absorbed = 0
     cdef Matrix matrix
     if tape.n_odd == 0:
-        matrix = fill_matrix(tape, outputs, forward, NULL)
+        matrix = fill_matrix(tape, outputs, forward, set, NULL)
         if not matrix.has_nan():
             return matrix
-    matrix = fill_matrix(tape, outputs, forward, &n_absorbed)
+    matrix = fill_matrix(tape, outputs, forward, set, &n_absorbed)
     report(n_absorbed, matrix.has_nan(), raises)
     return matrix
 
 
 cdef Matrix fill_matrix(
-    fad_tape *tape, NodeIds outputs, bint forward, uint64_t *n_absorbed
+    fad_tape *tape, NodeIds outputs, bint forward, int set, uint64_t *n_absorbed
 ):
     """n_absorbed: adds how many products a zero absorbed; NULL for plain sweeps."""
     cdef Py_ssize_t n_inputs = tape.n_pinned, first
@@ -117,25 +122,25 @@ cdef Matrix fill_matrix(
     for first in range(0, n_directions, n_lanes):
         if forward:
             columns_by_forward_sweep(
-                tape, outputs, first, n_lanes, rows.numbers, matrix, n_absorbed
+                tape, outputs, set, first, n_lanes, rows.numbers, matrix, n_absorbed
             )
         else:
             rows_by_backward_sweep(
-                tape, outputs, first, n_lanes, rows.numbers, matrix, n_absorbed
+                tape, outputs, set, first, n_lanes, rows.numbers, matrix, n_absorbed
             )
     return matrix
 
 
 cdef int columns_by_forward_sweep(
-    fad_tape *tape, NodeIds outputs, Py_ssize_t first, uint32_t n_lanes, double *tangents,
-    Matrix matrix, uint64_t *n_absorbed,
+    fad_tape *tape, NodeIds outputs, int set, Py_ssize_t first, uint32_t n_lanes,
+    double *tangents, Matrix matrix, uint64_t *n_absorbed,
 ) except -1:
     cdef Py_ssize_t n_inputs = tape.n_pinned, lane, k
     cdef Py_ssize_t n = min(<Py_ssize_t>n_lanes, n_inputs - first)
     memset(tangents, 0, n_inputs * n_lanes * sizeof(double))
     for lane in range(n):
         tangents[(first + lane) * n_lanes + lane] = 1.0
-    sweep_lanes_forward(tape, outputs, n_lanes, tangents, n_absorbed)
+    sweep_lanes_forward(tape, outputs, set, n_lanes, tangents, n_absorbed)
     for k in range(outputs.n):
         if outputs.ids[k] != FAD_NO_NODE:
             for lane in range(n):
@@ -146,8 +151,8 @@ cdef int columns_by_forward_sweep(
 
 
 cdef int rows_by_backward_sweep(
-    fad_tape *tape, NodeIds outputs, Py_ssize_t first, uint32_t n_lanes, double *adjoints,
-    Matrix matrix, uint64_t *n_absorbed,
+    fad_tape *tape, NodeIds outputs, int set, Py_ssize_t first, uint32_t n_lanes,
+    double *adjoints, Matrix matrix, uint64_t *n_absorbed,
 ) except -1:
     cdef Py_ssize_t n_inputs = tape.n_pinned, lane, k
     cdef Py_ssize_t n = min(<Py_ssize_t>n_lanes, outputs.n - first)
@@ -162,7 +167,7 @@ cdef int rows_by_backward_sweep(
                 reached[outputs.ids[first + lane]] |= <uint16_t>(1 << lane)
     with nogil:
         if n_absorbed == NULL:
-            fad_sweep_backward_many(tape, start, n_lanes, adjoints)
+            fad_sweep_backward_many(tape, set, start, n_lanes, adjoints)
         else:
             n_absorbed[0] += fad_sweep_backward_many_carefully(
                 tape, start, n_lanes, adjoints, reached
@@ -175,7 +180,8 @@ cdef int rows_by_backward_sweep(
 
 
 cdef int sweep_lanes_forward(
-    fad_tape *tape, NodeIds results, uint32_t n_lanes, double *tangents, uint64_t *n_absorbed
+    fad_tape *tape, NodeIds results, int set, uint32_t n_lanes, double *tangents,
+    uint64_t *n_absorbed,
 ) except -1:
     """The tangents of the results from those of the inputs."""
     cdef uint32_t k, lane, last = tape.n_nodes - 1
@@ -186,7 +192,7 @@ cdef int sweep_lanes_forward(
         return 0
     if n_absorbed == NULL:
         with nogil:
-            fad_sweep_forward_many(tape, last, n_lanes, tangents)
+            fad_sweep_forward_many(tape, set, last, n_lanes, tangents)
         return 0
     if fad_tape_reserve_adjoints(tape) < 0:
         raise OutOfMemoryError("no memory for a sweep")

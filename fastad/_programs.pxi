@@ -358,19 +358,21 @@ cdef int check_memory(int status) except -1:
 
 @cython.final
 cdef class Buffer:
-    """Room for n doubles."""
+    """Room for n doubles, aligned for the kernels."""
 
+    cdef void *block
     cdef double *numbers
     cdef size_t n
 
     def __cinit__(self, size_t n):
         self.n = n
-        self.numbers = <double *>fad_memory_zeroed((n + 1) * sizeof(double))
-        if self.numbers == NULL:
+        self.block = fad_memory_zeroed(n * sizeof(double) + FAD_ALIGNMENT)
+        if self.block == NULL:
             raise OutOfMemoryError(f"no memory for {n} numbers")
+        self.numbers = fad_aligned(self.block)
 
     def __dealloc__(self):
-        fad_memory_free(self.numbers)
+        fad_memory_free(self.block)
 
     cdef int fill(self, list floats) except -1:
         cdef Py_ssize_t k
@@ -561,7 +563,7 @@ cdef class Curvature:
 
     def hessian(self):
         """The second derivatives, in the shape of the arguments, of each in that of each."""
-        matrix = jacobian_matrix(self.tape, self.gradient, True, False)
+        matrix = jacobian_matrix(self.tape, self.gradient, True, False, fad_best_set())
         rows = in_blocks([matrix.row(k) for k in range(matrix.n_rows)], self.arguments)
         return rows[0][0] if self.one else tuple([tuple(row) for row in rows])
 
@@ -581,11 +583,15 @@ cdef class Curvature:
         """The tangents of the gradient from those of the inputs; warns as `sweep` does."""
         cdef uint64_t n_absorbed = 0
         if self.tape.n_odd == 0:
-            sweep_lanes_forward(self.tape, self.gradient, 1, tangents.numbers, NULL)
+            sweep_lanes_forward(
+                self.tape, self.gradient, fad_best_set(), 1, tangents.numbers, NULL
+            )
             product = self.of_gradient(tangents)
             if not any([isnan(x) for x in product]):
                 return product
-        sweep_lanes_forward(self.tape, self.gradient, 1, tangents.numbers, &n_absorbed)
+        sweep_lanes_forward(
+            self.tape, self.gradient, fad_best_set(), 1, tangents.numbers, &n_absorbed
+        )
         report(n_absorbed, False, False)
         return self.of_gradient(tangents)
 

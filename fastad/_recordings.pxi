@@ -55,9 +55,9 @@ cdef class Recording:
         gradients = [(<Shape>shape).fill(gradient, &place) for shape in self.arguments]
         return gradients[0] if self.one else tuple(gradients)
 
-    def jacobian(self, mode):
+    def jacobian(self, mode, *, str set=None):
         """The partials of the result to the arguments: in the result's shape, of each number
-        in the argument's."""
+        in the argument's. set: for tests, one of `instruction_sets()`; the best by default."""
         cdef NodeIds nodes
         cdef Matrix matrix
         cdef Py_ssize_t k
@@ -70,7 +70,9 @@ cdef class Recording:
             forward = mode == "forward" or (
                 mode == "auto" and forward_is_cheaper(self.tape.n_nodes, self.tape.n_pinned, nodes.n)
             )
-            matrix = jacobian_matrix(self.tape, nodes, forward, self.raises)
+            matrix = jacobian_matrix(
+                self.tape, nodes, forward, self.raises, number_of_set(set)
+            )
             rows = [matrix.row(k) for k in range(nodes.n)]
         jacobians = in_result_shape(rows, self.result, self.arguments)
         return jacobians[0] if self.one else tuple(jacobians)

@@ -113,7 +113,9 @@ cdef Matrix sums_of_columns(
             lane = <Py_ssize_t>pattern.colours.ids[k] - first
             if 0 <= lane < n_lanes:
                 tangents.numbers[k * n_lanes + lane] = 1.0
-        sweep_lanes_forward(tape, results, n_lanes, tangents.numbers, n_absorbed)
+        sweep_lanes_forward(
+            tape, results, fad_best_set(), n_lanes, tangents.numbers, n_absorbed
+        )
         for k in range(results.n):
             if results.ids[k] == FAD_NO_NODE:
                 continue

@@ -183,6 +183,32 @@ def test_modes_agree_with_rows_and_columns(n, m):
     numpy.testing.assert_allclose(numpy.transpose(columns), J, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 8, 16, 27])
+def test_instruction_sets_agree_in_every_bit(mode, n):
+    f, x = random_function(n, n, n)
+    recording = _core.Recording(_core.Recipe(f, 0, False, "warn"), (x,), {})
+    rows = {
+        set_: repr(recording.jacobian(mode, set=set_))
+        for set_ in _core.instruction_sets()
+    }
+    assert set(rows.values()) == {repr(jacobian(f, mode=mode)(x))}
+    with pytest.raises(ValueError, match="this machine has"):
+        recording.jacobian(mode, set="abacus")
+
+
+@each_mode
+@pytest.mark.parametrize("n", [15, 16, 17, 18, 50])
+def test_constants_that_a_choice_turns_into_numbers(jacobian, n):
+    """They are inputs of the recording, of which nobody asked for the partials."""
+
+    def f(x):
+        return [fastad.where(a > 0.0, 3.0, a) * a * k for k, a in enumerate(x)]
+
+    J = jacobian(f)([k + 1.0 for k in range(n)])
+    assert J == [[3.0 * k * (j == k) for j in range(n)] for k in range(n)]
+
+
 @pytest.mark.parametrize(("inputs", "outputs"), [(1, 50), (50, 1), (3, 40), (40, 3)])
 def test_cost_table_chooses_the_direction_with_fewer(inputs, outputs):
     f, x = random_function(3, inputs, outputs)

@@ -8,6 +8,7 @@
 #include "check.h"
 #include "derive.h"
 #include "replay.h"
+#include "sets.h"
 #include "sweep.h"
 
 enum {
@@ -207,10 +208,10 @@ check_pullback_and_tangent(const fad_program *p)
     run(&pullback, point, outputs);
     CHECK(are_equal(outputs + 3, expected, N_INPUTS));
 
-    static double tangents[2 * SIZE];
+    static _Alignas(FAD_ALIGNMENT) double tangents[2 * SIZE];
     for (uint32_t k = 0; k < N_INPUTS; k++)
         tangents[nodes[k]] = point[N_INPUTS + k];
-    fad_sweep_forward_many(tape, last, 1, tangents);
+    fad_sweep_forward_many(tape, fad_best_set(), last, 1, tangents);
     for (uint32_t k = 0; k < 3; k++) {
         uint32_t node = nodes[p->outputs[k]];
         expected[k] = node == FAD_NO_NODE ? 0.0 : tangents[node];
@@ -311,7 +312,7 @@ an_output_may_be_an_input_or_a_constant(void)
 static void
 check_many(const fad_program *p, uint32_t n, int careful)
 {
-    static double rows[16 * SIZE], tangents[16 * SIZE];
+    static _Alignas(FAD_ALIGNMENT) double rows[16 * SIZE], tangents[16 * SIZE];
     uint16_t reached[SIZE] = {0}, reached_forward[SIZE] = {0};
     unsigned char needed[SIZE] = {0};
     double expected[N_INPUTS];
@@ -333,8 +334,8 @@ check_many(const fad_program *p, uint32_t n, int careful)
         CHECK(fad_sweep_forward_many_carefully(tape, last, n, tangents, reached_forward,
                                                needed) == 0);
     } else {
-        fad_sweep_backward_many(tape, last, n, rows);
-        fad_sweep_forward_many(tape, last, n, tangents);
+        fad_sweep_backward_many(tape, fad_best_set(), last, n, rows);
+        fad_sweep_forward_many(tape, fad_best_set(), last, n, tangents);
     }
     for (uint32_t d = 0; d < n; d++) {
         fad_sweep_backward(tape, last, d % 3 - 1.0);
