@@ -108,7 +108,7 @@ cdef Matrix sums_of_columns(
     cdef Buffer tangents = Buffer(<size_t>tape.n_nodes * n_lanes)
     cdef Py_ssize_t first, k, lane
     for first in range(0, pattern.n_colours, n_lanes):
-        memset(tangents.numbers, 0, n_inputs * n_lanes * sizeof(double))
+        clear_input_rows(tape, tangents.numbers, n_lanes)
         for k in range(n_inputs):
             lane = <Py_ssize_t>pattern.colours.ids[k] - first
             if 0 <= lane < n_lanes:

@@ -226,8 +226,8 @@ def cost_table(f, *args, argnums=0):
     >>> print(table)                                            # doctest: +SKIP
     1000 inputs, 1 outputs, 2000 operations
     mode     directions  sweeps    predicted     measured
-    forward        1000      63     668.3 us     701.2 us
-    reverse           1       1       3.1 us      12.4 us  <- auto
+    forward        1000      63     489.0 us     537.5 us
+    reverse           1       1       3.3 us      11.8 us  <- auto
     """
     recipe = _core.Recipe(f, argnums, False, "warn")
     recording = _core.Recording(recipe, args, {}, stores_all=True)
