@@ -120,7 +120,7 @@ cdef Matrix fill_matrix(
     cdef Py_ssize_t n_directions = n_inputs if forward else outputs.n
     cdef uint32_t n_lanes = lanes_for(tape.n_nodes, n_directions)
     cdef Matrix matrix = Matrix(outputs.n, n_inputs)
-    cdef Buffer rows = Buffer(<size_t>tape.n_nodes * n_lanes)
+    cdef Buffer rows = Buffer(<size_t>tape.n_nodes * n_lanes, zeroed=not forward)
     if n_inputs == 0:  # nor is there any node to sweep over
         return matrix
     while first < n_directions:
@@ -249,8 +249,8 @@ cdef list in_result_shape(list rows, Shape result, list arguments):
         n = n_numbers(argument)
         of_numbers = []
         for row in rows:
-            place = 0
-            of_numbers.append(argument.fill(row[first:first + n], &place))
+            place = first
+            of_numbers.append(argument.fill(row, &place))
         first += n
         place = 0
         if result.kind == AN_ARRAY and argument.kind == AN_ARRAY:

@@ -358,15 +358,16 @@ cdef int check_memory(int status) except -1:
 
 @cython.final
 cdef class Buffer:
-    """Room for n doubles, aligned for the kernels."""
+    """Room for n doubles, aligned for the kernels, and zeroed unless somebody writes them."""
 
     cdef void *block
     cdef double *numbers
     cdef size_t n
 
-    def __cinit__(self, size_t n):
+    def __cinit__(self, size_t n, bint zeroed=True):
+        cdef size_t n_bytes = n * sizeof(double) + FAD_ALIGNMENT
         self.n = n
-        self.block = fad_memory_zeroed(n * sizeof(double) + FAD_ALIGNMENT)
+        self.block = fad_memory_zeroed(n_bytes) if zeroed else fad_memory_resize(NULL, n_bytes)
         if self.block == NULL:
             raise OutOfMemoryError(f"no memory for {n} numbers")
         self.numbers = fad_aligned(self.block)

@@ -105,7 +105,7 @@ cdef Matrix sums_of_columns(
 ):
     cdef Matrix sums = Matrix(results.n, pattern.n_colours)
     cdef uint32_t n_lanes = lanes_for(tape.n_nodes, pattern.n_colours), n_inputs = tape.n_pinned
-    cdef Buffer tangents = Buffer(<size_t>tape.n_nodes * n_lanes)
+    cdef Buffer tangents = Buffer(<size_t>tape.n_nodes * n_lanes, zeroed=False)
     cdef Py_ssize_t first, k, lane
     for first in range(0, pattern.n_colours, n_lanes):
         clear_input_rows(tape, tangents.numbers, n_lanes)
