@@ -7,6 +7,8 @@
 
 #include "special.h"
 
+#define APART /* as any compiler likes */
+
 enum { WIDTH = 1 };
 typedef double vec;
 typedef int mask; /* 0, or -1: all bits, as in lanes.h */

@@ -19,7 +19,7 @@
 #include "batch_kernels.h"
 #include "sweep_kernels.h"
 
-const fad_kernels fad_kernels_avx2 = {WIDTH, run_block, sweep_backward, sweep_forward};
+const fad_kernels fad_kernels_avx2 = FAD_KERNELS;
 
 #ifdef __clang__
 #pragma clang attribute pop

@@ -4,4 +4,4 @@
 #include "batch_kernels.h"
 #include "sweep_kernels.h"
 
-const fad_kernels fad_kernels_plain = {WIDTH, run_block, sweep_backward, sweep_forward};
+const fad_kernels fad_kernels_plain = FAD_KERNELS;

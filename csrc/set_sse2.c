@@ -11,6 +11,6 @@
 #include "batch_kernels.h"
 #include "sweep_kernels.h"
 
-const fad_kernels fad_kernels_sse2 = {WIDTH, run_block, sweep_backward, sweep_forward};
+const fad_kernels fad_kernels_sse2 = FAD_KERNELS;
 
 #endif

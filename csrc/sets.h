@@ -56,12 +56,23 @@ typedef struct {
     void (*run_block)(const fad_schedule *schedule, double *slots,
                       fad_batch_findings *found);
 
-    /* As fad_sweep_backward_many and fad_sweep_forward_many, where n is a multiple of the
-       width. */
+    /* As fad_sweep_backward_many and its kin, where n is a multiple of the width. */
     void (*sweep_backward)(const fad_tape *tape, uint32_t from, uint32_t n,
                            double *adjoints);
     void (*sweep_forward)(const fad_tape *tape, uint32_t to, uint32_t n, double *tangents);
+    uint64_t (*sweep_backward_carefully)(const fad_tape *tape, uint32_t from, uint32_t n,
+                                         double *adjoints, uint16_t *reached);
+    uint64_t (*sweep_forward_carefully)(const fad_tape *tape, uint32_t to, uint32_t n,
+                                        double *tangents, uint16_t *reached,
+                                        const unsigned char *needed);
 } fad_kernels;
+
+/* Those of a file that includes the loops. */
+#define FAD_KERNELS                                                                        \
+    {                                                                                      \
+        WIDTH, run_block, sweep_backward, sweep_forward, sweep_backward_carefully,         \
+            sweep_forward_carefully                                                        \
+    }
 
 extern const fad_kernels fad_kernels_plain, fad_kernels_sse2, fad_kernels_avx2,
     fad_kernels_avx512, fad_kernels_neon;

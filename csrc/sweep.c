@@ -183,61 +183,19 @@ fad_sweep_forward_many(const fad_tape *tape, int set, uint32_t to, uint32_t n,
     kernels_for_rows(set, n)->sweep_forward(tape, to, n, tangents);
 }
 
-/* Adds to the directions of a row that are in the mask. */
-static void
-add_products(double *row, const double *factors, double partial, uint32_t n, uint16_t mask,
-             uint64_t *n_absorbed)
-{
-    for (uint32_t d = 0; d < n; d++)
-        if (mask >> d & 1)
-            row[d] += fad_absorbing_product(factors[d], partial, n_absorbed);
-}
-
 uint64_t
-fad_sweep_backward_many_carefully(const fad_tape *tape, uint32_t from, uint32_t n,
+fad_sweep_backward_many_carefully(const fad_tape *tape, int set, uint32_t from, uint32_t n,
                                   double *adjoints, uint16_t *reached)
 {
-    uint64_t n_absorbed = 0;
-    for (uint32_t id = from + 1; id-- > 0;) {
-        const fad_node *node = &tape->nodes[id];
-        double *row = adjoints + (size_t)id * n;
-        if (!reached[id] || node->a == id)
-            continue;
-        add_products(adjoints + (size_t)node->a * n, row, node->pa, n, reached[id],
-                     &n_absorbed);
-        reached[node->a] |= reached[id];
-        if (node->b != id) {
-            add_products(adjoints + (size_t)node->b * n, row, node->pb, n, reached[id],
-                         &n_absorbed);
-            reached[node->b] |= reached[id];
-        }
-        for (uint32_t d = 0; d < n; d++)
-            row[d] = 0.0;
-    }
-    return n_absorbed;
+    return kernels_for_rows(set, n)->sweep_backward_carefully(tape, from, n, adjoints,
+                                                              reached);
 }
 
 uint64_t
-fad_sweep_forward_many_carefully(const fad_tape *tape, uint32_t to, uint32_t n,
+fad_sweep_forward_many_carefully(const fad_tape *tape, int set, uint32_t to, uint32_t n,
                                  double *tangents, uint16_t *reached,
                                  const unsigned char *needed)
 {
-    uint64_t n_absorbed = 0;
-    for (uint32_t id = 0; id <= to; id++) {
-        const fad_node *node = &tape->nodes[id];
-        double *row = tangents + (size_t)id * n;
-        if (!needed[id] || node->a == id)
-            continue;
-        for (uint32_t d = 0; d < n; d++)
-            row[d] = 0.0;
-        add_products(row, tangents + (size_t)node->a * n, node->pa, n, reached[node->a],
-                     &n_absorbed);
-        reached[id] = reached[node->a];
-        if (node->b != id) {
-            add_products(row, tangents + (size_t)node->b * n, node->pb, n,
-                         reached[node->b], &n_absorbed);
-            reached[id] |= reached[node->b];
-        }
-    }
-    return n_absorbed;
+    return kernels_for_rows(set, n)->sweep_forward_carefully(tape, to, n, tangents, reached,
+                                                             needed);
 }

@@ -52,11 +52,11 @@ void fad_sweep_reach(fad_tape *tape, uint32_t from, uint32_t lowest, unsigned ch
 
 /*
  * Sweeps in several directions at once, on memory of the caller's: a row of n numbers for
- * each node, row id beginning at id * n.
+ * each node, row id beginning at id * n.  They are kernels of an instruction set (sets.h),
+ * one that this machine has; all sets give the same bits.  The rows begin at a multiple of
+ * FAD_ALIGNMENT, and 1, 2, 4, 8 and 16 directions are the fast ones.
  *
- * The plain ones will do if tape->n_odd is 0 and no result is nan.  They are kernels of an
- * instruction set (sets.h), one that this machine has; all give the same bits.  The rows begin
- * at a multiple of FAD_ALIGNMENT, and 1, 2, 4, 8 and 16 directions are the fast ones.
+ * The plain ones will do if tape->n_odd is 0 and no result is nan.
  */
 
 /* Rows up to from: seeds at first, and 0 elsewhere; afterwards what the inputs received, and
@@ -74,10 +74,10 @@ void fad_sweep_forward_many(const fad_tape *tape, int set, uint32_t to, uint32_t
  * returns how many products a zero absorbed in a direction that reached them.  Forward, needed
  * is 1 where a result depends on the node (fad_sweep_reach); the rows of others stay unwritten.
  */
-uint64_t fad_sweep_backward_many_carefully(const fad_tape *tape, uint32_t from, uint32_t n,
-                                           double *adjoints, uint16_t *reached);
-uint64_t fad_sweep_forward_many_carefully(const fad_tape *tape, uint32_t to, uint32_t n,
-                                          double *tangents, uint16_t *reached,
+uint64_t fad_sweep_backward_many_carefully(const fad_tape *tape, int set, uint32_t from,
+                                           uint32_t n, double *adjoints, uint16_t *reached);
+uint64_t fad_sweep_forward_many_carefully(const fad_tape *tape, int set, uint32_t to,
+                                          uint32_t n, double *tangents, uint16_t *reached,
                                           const unsigned char *needed);
 
 #endif

@@ -77,10 +77,10 @@ cdef extern from "sweep.h" nogil:
     void fad_sweep_forward_many(const fad_tape *, int, uint32_t, uint32_t, double *)
     void fad_sweep_backward_many(const fad_tape *, int, uint32_t, uint32_t, double *)
     uint64_t fad_sweep_backward_many_carefully(
-        const fad_tape *, uint32_t, uint32_t, double *, uint16_t *
+        const fad_tape *, int, uint32_t, uint32_t, double *, uint16_t *
     )
     uint64_t fad_sweep_forward_many_carefully(
-        const fad_tape *, uint32_t, uint32_t, double *, uint16_t *, const unsigned char *
+        const fad_tape *, int, uint32_t, uint32_t, double *, uint16_t *, const unsigned char *
     )
 
 cdef extern from "text.h" nogil:

@@ -176,7 +176,7 @@ cdef int rows_by_backward_sweep(
             fad_sweep_backward_many(tape, set, start, n_lanes, adjoints)
         else:
             n_absorbed[0] += fad_sweep_backward_many_carefully(
-                tape, start, n_lanes, adjoints, reached
+                tape, set, start, n_lanes, adjoints, reached
             )
     for k in range(n_inputs):
         for lane in range(n):
@@ -223,7 +223,7 @@ cdef int sweep_lanes_forward(
     with nogil:
         fad_sweep_reach(tape, last, 0, is_needed)
         n_absorbed[0] += fad_sweep_forward_many_carefully(
-            tape, last, n_lanes, tangents, reached, is_needed
+            tape, set, last, n_lanes, tangents, reached, is_needed
         )
     return 0
 

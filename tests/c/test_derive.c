@@ -330,9 +330,10 @@ check_many(const fad_program *p, uint32_t n, int careful)
     CHECK(fad_tape_reserve_adjoints(tape) == 0);
     fad_sweep_reach(tape, last, last, needed);
     if (careful) {
-        CHECK(fad_sweep_backward_many_carefully(tape, last, n, rows, reached) == 0);
-        CHECK(fad_sweep_forward_many_carefully(tape, last, n, tangents, reached_forward,
-                                               needed) == 0);
+        CHECK(fad_sweep_backward_many_carefully(tape, fad_best_set(), last, n, rows, reached)
+              == 0);
+        CHECK(fad_sweep_forward_many_carefully(tape, fad_best_set(), last, n, tangents,
+                                               reached_forward, needed) == 0);
     } else {
         fad_sweep_backward_many(tape, fad_best_set(), last, n, rows);
         fad_sweep_forward_many(tape, fad_best_set(), last, n, tangents);
@@ -382,24 +383,27 @@ careful_directions_absorb(void)
     uint32_t product = fad_tape_record(tape, root, 0.0, y, 3.0);
     (void)fad_tape_record_unary(tape, root, 0.0);
     for (size_t k = 0; k < LENGTH(backward); k++) {
-        double rows[5][2] = {{0}};
+        _Alignas(FAD_ALIGNMENT) double rows[5][2] = {{0}};
         uint16_t reached[5] = {0};
         rows[backward[k].seed][0] = 1.0;
         rows[root][1] += 2.0;
         reached[backward[k].seed] |= 1;
         reached[root] |= 2;
-        CHECK(fad_sweep_backward_many_carefully(tape, product, 2, rows[0], reached)
+        CHECK(fad_sweep_backward_many_carefully(tape, fad_best_set(), product, 2, rows[0],
+                                                reached)
               == backward[k].n_absorbed);
         CHECK(rows[x][0] == backward[k].x && rows[y][0] == backward[k].y);
         CHECK(rows[x][1] == INFINITY && rows[y][1] == 0.0);
         CHECK(reached[x] == (backward[k].seed == product ? 3 : 2));
     }
-    double tangents[5][2] = {{1.0, 0.0}, {0.0, 1.0}};
+    _Alignas(FAD_ALIGNMENT) double tangents[5][2] = {{1.0, 0.0}, {0.0, 1.0}};
     uint16_t reached[5] = {1, 2};
     unsigned char needed[5] = {[3] = 1};
     CHECK(fad_tape_reserve_adjoints(tape) == 0);
     fad_sweep_reach(tape, product, product, needed);
-    CHECK(fad_sweep_forward_many_carefully(tape, 4, 2, tangents[0], reached, needed) == 1);
+    CHECK(fad_sweep_forward_many_carefully(tape, fad_best_set(), 4, 2, tangents[0], reached,
+                                           needed)
+          == 1);
     CHECK(tangents[root][0] == INFINITY && tangents[root][1] == 0.0);
     CHECK(tangents[product][0] == 0.0 && tangents[product][1] == 3.0);
     CHECK(reached[root] == 1 && reached[product] == 3);
@@ -472,7 +476,7 @@ hessian_backward_over_forward(const fad_program *p, matrix hessian)
 static void
 hessian_by_a_sweep(const fad_program *gradient, matrix hessian)
 {
-    static double rows[N_INPUTS * SIZE];
+    static _Alignas(FAD_ALIGNMENT) double rows[N_INPUTS * SIZE];
     uint16_t reached[SIZE] = {0};
     fad_tape *tape = record_at_point(gradient, NULL);
     CHECK(tape != NULL);
@@ -483,7 +487,8 @@ hessian_by_a_sweep(const fad_program *gradient, matrix hessian)
             rows[nodes[gradient->outputs[k]] * N_INPUTS + k] = 1.0;
             reached[nodes[gradient->outputs[k]]] |= 1u << k;
         }
-    (void)fad_sweep_backward_many_carefully(tape, last, N_INPUTS, rows, reached);
+    (void)fad_sweep_backward_many_carefully(tape, fad_best_set(), last, N_INPUTS, rows,
+                                            reached);
     for (uint32_t k = 0; k < N_INPUTS; k++)
         for (uint32_t j = 0; j < N_INPUTS; j++)
             hessian[k * N_INPUTS + j] = rows[nodes[j] * N_INPUTS + k];

@@ -9,7 +9,7 @@
 #include "sets.h"
 #include "sweep.h"
 
-enum { N_INPUTS = 5, MAX_NODES = 80, MAX_DIRECTIONS = 32 };
+enum { N_INPUTS = 5, MAX_NODES = 80, MAX_DIRECTIONS = 32, MAX_CAREFUL_DIRECTIONS = 16 };
 
 static const double odd[] = {0.0,  -0.0,  1.0,    -1.0,  5e-324, -1e-310,
                              1e300, -1e300, HUGE_VAL, -HUGE_VAL, NAN};
@@ -74,6 +74,56 @@ forward(const fad_tape *tape, uint32_t n, double *tangents)
     }
 }
 
+/* Adds to the directions of the row of a node that are in the mask. */
+static void
+add_products(double *rows, uint32_t to, uint32_t from, double partial, uint32_t n,
+             uint16_t mask, uint64_t *n_absorbed)
+{
+    for (uint32_t d = 0; d < n; d++)
+        if (mask >> d & 1)
+            rows[to * n + d] +=
+                fad_absorbing_product(rows[from * n + d], partial, n_absorbed);
+}
+
+static uint64_t
+backward_carefully(const fad_tape *tape, uint32_t n, double *adjoints, uint16_t *reached)
+{
+    uint64_t n_absorbed = 0;
+    for (uint32_t id = tape->n_nodes; id-- > 0;) {
+        const fad_node *node = &tape->nodes[id];
+        if (!reached[id] || node->a == id)
+            continue;
+        add_products(adjoints, node->a, id, node->pa, n, reached[id], &n_absorbed);
+        reached[node->a] |= reached[id];
+        if (node->b != id) {
+            add_products(adjoints, node->b, id, node->pb, n, reached[id], &n_absorbed);
+            reached[node->b] |= reached[id];
+        }
+        memset(adjoints + id * n, 0, n * sizeof *adjoints);
+    }
+    return n_absorbed;
+}
+
+static uint64_t
+forward_carefully(const fad_tape *tape, uint32_t n, double *tangents, uint16_t *reached,
+                  const unsigned char *needed)
+{
+    uint64_t n_absorbed = 0;
+    for (uint32_t id = 0; id < tape->n_nodes; id++) {
+        const fad_node *node = &tape->nodes[id];
+        if (!needed[id] || node->a == id)
+            continue;
+        memset(tangents + id * n, 0, n * sizeof *tangents);
+        reached[id] = reached[node->a];
+        add_products(tangents, id, node->a, node->pa, n, reached[node->a], &n_absorbed);
+        if (node->b != id) {
+            reached[id] |= reached[node->b];
+            add_products(tangents, id, node->b, node->pb, n, reached[node->b], &n_absorbed);
+        }
+    }
+    return n_absorbed;
+}
+
 /* ---- Each set -------------------------------------------------------------------- */
 
 /* In memory of exactly its size, so that the sanitizer sees what goes beyond. */
@@ -131,6 +181,70 @@ check_sweeps(const fad_tape *tape, uint32_t n, int is_odd)
 }
 
 static void
+note_seeds(const double *seeds, const fad_tape *tape, uint32_t n, uint16_t *reached)
+{
+    for (uint32_t id = 0; id < tape->n_nodes; id++) {
+        reached[id] = 0;
+        for (uint32_t d = 0; d < n; d++)
+            reached[id] |= (uint16_t)((seeds[id * n + d] != 0.0) << d);
+    }
+}
+
+/* The last node, and what it depends on. */
+static void
+note_needed(const fad_tape *tape, unsigned char *needed)
+{
+    memset(needed, 0, tape->n_nodes);
+    needed[tape->n_nodes - 1] = 1;
+    for (uint32_t id = tape->n_nodes; id-- > 0;)
+        if (needed[id])
+            needed[tape->nodes[id].a] = needed[tape->nodes[id].b] = 1;
+}
+
+static void
+check_careful_sweep(const fad_tape *tape, uint32_t n, const double *seeds, int is_forward)
+{
+    const size_t n_numbers = (size_t)tape->n_nodes * n;
+    const uint32_t last = tape->n_nodes - 1;
+    uint16_t reached[MAX_NODES], expected_reached[MAX_NODES];
+    unsigned char needed[MAX_NODES];
+    double *expected = rows_like(seeds, n_numbers);
+    note_needed(tape, needed);
+    note_seeds(seeds, tape, n, expected_reached);
+    const uint64_t n_expected =
+        is_forward ? forward_carefully(tape, n, expected, expected_reached, needed)
+                   : backward_carefully(tape, n, expected, expected_reached);
+    for (int set = 0; fad_set_name(set) != NULL; set++) {
+        if (!fad_has_set(set))
+            continue;
+        double *rows = rows_like(seeds, n_numbers);
+        note_seeds(seeds, tape, n, reached);
+        const uint64_t n_absorbed =
+            is_forward
+                ? fad_sweep_forward_many_carefully(tape, set, last, n, rows, reached, needed)
+                : fad_sweep_backward_many_carefully(tape, set, last, n, rows, reached);
+        check_same(rows, expected, n_numbers);
+        free(rows);
+        if (failed)
+            printf("set %s, %u directions, carefully\n", fad_set_name(set), n);
+        CHECK(n_absorbed == n_expected);
+        CHECK(memcmp(reached, expected_reached, tape->n_nodes * sizeof *reached) == 0);
+    }
+    free(expected);
+}
+
+static void
+check_careful_sweeps(const fad_tape *tape, uint32_t n, int is_odd)
+{
+    static double seeds[MAX_NODES * MAX_CAREFUL_DIRECTIONS];
+    fill_random(seeds, tape, n, is_odd);
+    for (size_t k = 0; k < (size_t)tape->n_nodes * n; k++)
+        seeds[k] += 0.0; /* no -0.0, as no sum gives any */
+    check_careful_sweep(tape, n, seeds, 0);
+    check_careful_sweep(tape, n, seeds, 1);
+}
+
+static void
 sweeps_give_the_same_bits(void)
 {
     static const uint32_t counts[] = {1, 2, 3, 4, 6, 8, 12, 16, MAX_DIRECTIONS};
@@ -140,6 +254,8 @@ sweeps_give_the_same_bits(void)
             fad_tape tape = {0};
             record_random(&tape, nodes, n % 2);
             check_sweeps(&tape, counts[k], n % 2);
+            if (counts[k] <= MAX_CAREFUL_DIRECTIONS)
+                check_careful_sweeps(&tape, counts[k], n % 2);
         }
 }
 
