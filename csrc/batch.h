@@ -57,8 +57,8 @@ typedef struct {
 /* Bytes of scratch memory for a run of the schedule. */
 size_t fad_batch_scratch(const fad_schedule *schedule);
 
-/* Runs the schedule on the points.  set: one that this machine has (sets.h).  scratch: as many bytes
-   as fad_batch_scratch says.  Clears the exception flags of this thread. */
+/* Runs the schedule on the points.  set: one that this machine has (sets.h).  scratch: as many
+   bytes as fad_batch_scratch says.  Clears the exception flags of this thread. */
 void fad_batch_run(const fad_schedule *schedule, int set, const fad_batch *batch,
                    void *scratch);
 

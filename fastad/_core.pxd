@@ -200,7 +200,6 @@ cdef extern from "sets.h" nogil:
     const char *fad_set_name(int)
     int fad_has_set(int)
     int fad_best_set()
-    int fad_batch_best_set "fad_best_set"()
 
 cdef extern from "_operations.h":
     ctypedef enum asked_by:

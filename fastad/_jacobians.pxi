@@ -57,11 +57,7 @@ cdef class Matrix:
         return list_of_floats(self.numbers + k * self.n_columns, self.n_columns)
 
     cdef bint has_nan(self):
-        cdef Py_ssize_t k
-        for k in range(self.n_rows * self.n_columns):
-            if isnan(self.numbers[k]):
-                return True
-        return False
+        return fad_has_nan(self.numbers, <size_t>self.n_rows * self.n_columns)
 
 
 cdef enum:

@@ -130,7 +130,7 @@ def run_path(
             batch.failed, batch.flagged = &failed[points[0]], &flagged[points[0]]
         batch.inputs, batch.outputs = inputs.columns, outputs.columns
         with nogil:
-            fad_batch_run(&path.schedule, fad_batch_best_set(), &batch, scratch.numbers)
+            fad_batch_run(&path.schedule, fad_best_set(), &batch, scratch.numbers)
 
 
 def note_uses(Compiled compiled, Entry entry, Path path, Py_ssize_t n, list numbers_):
