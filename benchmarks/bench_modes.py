@@ -70,10 +70,12 @@ class Sweeps:
     params = (("forward", "reverse"), (1, 2, 4, 8, 16), SETS)
     param_names = ("mode", "directions", "set")
 
-    def track_node(self, mode, directions, set_):
-        """Nanoseconds for each node."""
+    def setup(self, mode, directions, set_):
         if set_ not in fastad._core.instruction_sets():
             raise NotImplementedError
+
+    def track_node(self, mode, directions, set_):
+        """Nanoseconds for each node."""
         times = modes.sweep_nanoseconds(mode, directions, [set_], 0.5)
         return statistics.median(times[set_])
 

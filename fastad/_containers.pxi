@@ -437,6 +437,8 @@ cdef object array_of_doubles(const double *numbers_, Py_ssize_t n, lengths):
     cdef Py_buffer buffer
     numpy = sys.modules["numpy"]
     array = numpy.empty(lengths)
+    if n == 0:  # then there need not be any memory
+        return array
     PyObject_GetBuffer(array, &buffer, PyBUF_SIMPLE)
     memcpy(buffer.buf, numbers_, n * sizeof(double))
     PyBuffer_Release(&buffer)
