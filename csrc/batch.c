@@ -17,22 +17,23 @@ const fad_batch_bound fad_batch_bounds[] = {
 typedef struct {
     size_t points[FAD_LANES];
     int n;           /* lanes in use */
-    int is_in_a_row; /* all, and points[lane] is points[0] + lane */
+    int is_in_a_row; /* all, and points[lane] is points[0] + lane; only points[0] is set */
 } block;
 
-static block
-block_from(const fad_batch *batch, size_t first)
+/* The block of the k-th of the batch's points and those behind it. */
+static void
+make_block(block *b, const fad_batch *batch, size_t k)
 {
-    block b = {.n = FAD_LANES, .is_in_a_row = batch->points == NULL, .points = {first}};
-    if (batch->n - first < FAD_LANES) {
-        b.n = (int)(batch->n - first);
-        b.is_in_a_row = 0;
+    b->n = batch->n - k < FAD_LANES ? (int)(batch->n - k) : FAD_LANES;
+    b->is_in_a_row = batch->points == NULL && b->n == FAD_LANES;
+    if (b->is_in_a_row) {
+        b->points[0] = batch->first + k;
+        return;
     }
-    for (int lane = 0; !b.is_in_a_row && lane < FAD_LANES; lane++) {
-        const size_t k = first + (size_t)(lane < b.n ? lane : b.n - 1);
-        b.points[lane] = batch->points == NULL ? k : batch->points[k];
+    for (int lane = 0; lane < FAD_LANES; lane++) {
+        const size_t at = k + (size_t)(lane < b->n ? lane : b->n - 1);
+        b->points[lane] = batch->points == NULL ? batch->first + at : batch->points[at];
     }
-    return b;
 }
 
 static void
@@ -53,41 +54,77 @@ load_constants(const fad_schedule *schedule, const fad_batch *batch, double *slo
         fill(slots + ((size_t)schedule->n_inputs + k) * FAD_LANES, schedule->constants[k]);
 }
 
+/* Whether of n columns the first two are neighbours in the rows of one array.  Then they are
+   moved together, pair by pair, which takes two thirds of the time. */
+static int
+are_neighbours(const fad_column *columns, uint32_t n)
+{
+    return n > 1 && columns[1].numbers == columns[0].numbers + 1 &&
+           columns[1].stride == columns[0].stride;
+}
+
+/* The column's number at the first point of a block. */
+static double *
+start_of(const fad_column *column, const block *b)
+{
+    return column->numbers + (ptrdiff_t)b->points[0] * column->stride;
+}
+
 static void
 load_inputs(const fad_schedule *schedule, const fad_batch *batch, const block *b,
-            double *restrict slots)
+            double *slots)
 {
-    for (uint32_t k = 0; k < schedule->n_inputs; k++, slots += FAD_LANES) {
-        const ptrdiff_t stride = batch->inputs[k].stride;
-        const double *numbers = batch->inputs[k].numbers;
+    const uint32_t n = schedule->n_inputs;
+    for (uint32_t k = 0; k < n; k++) {
+        const fad_column *column = &batch->inputs[k];
+        const ptrdiff_t stride = column->stride;
+        double *restrict slot = slots + (size_t)k * FAD_LANES;
         if (stride == 0)
             continue;
-        if (b->is_in_a_row) {
-            numbers += (ptrdiff_t)b->points[0] * stride;
+        if (!b->is_in_a_row) {
             for (int lane = 0; lane < FAD_LANES; lane++)
-                slots[lane] = numbers[lane * stride];
+                slot[lane] = column->numbers[(ptrdiff_t)b->points[lane] * stride];
+        } else if (!are_neighbours(column, n - k)) {
+            const double *restrict numbers = start_of(column, b);
+            for (int lane = 0; lane < FAD_LANES; lane++)
+                slot[lane] = numbers[lane * stride];
         } else {
-            for (int lane = 0; lane < FAD_LANES; lane++)
-                slots[lane] = numbers[(ptrdiff_t)b->points[lane] * stride];
+            const double *restrict pairs = start_of(column, b);
+            double *restrict next = slot + FAD_LANES;
+            for (int lane = 0; lane < FAD_LANES; lane++) {
+                slot[lane] = pairs[lane * stride];
+                next[lane] = pairs[lane * stride + 1];
+            }
+            k++;
         }
     }
 }
 
 static void
 store_outputs(const fad_schedule *schedule, const fad_batch *batch, const block *b,
-              const double *restrict slots)
+              const double *slots)
 {
-    for (uint32_t k = 0; k < schedule->n_outputs; k++) {
-        const double *slot = slots + (size_t)schedule->outputs[k] * FAD_LANES;
-        const ptrdiff_t stride = batch->outputs[k].stride;
-        double *restrict numbers = batch->outputs[k].numbers;
-        if (b->is_in_a_row) {
-            numbers += (ptrdiff_t)b->points[0] * stride;
+    const uint32_t n = schedule->n_outputs;
+    for (uint32_t k = 0; k < n; k++) {
+        const fad_column *column = &batch->outputs[k];
+        const ptrdiff_t stride = column->stride;
+        const double *restrict slot = slots + (size_t)schedule->outputs[k] * FAD_LANES;
+        if (!b->is_in_a_row) {
+            for (int lane = 0; lane < b->n; lane++)
+                column->numbers[(ptrdiff_t)b->points[lane] * stride] = slot[lane];
+        } else if (!are_neighbours(column, n - k)) {
+            double *restrict numbers = start_of(column, b);
             for (int lane = 0; lane < FAD_LANES; lane++)
                 numbers[lane * stride] = slot[lane];
         } else {
-            for (int lane = 0; lane < b->n; lane++)
-                numbers[(ptrdiff_t)b->points[lane] * stride] = slot[lane];
+            double *restrict pairs = start_of(column, b);
+            const double *restrict next =
+                slots + (size_t)schedule->outputs[k + 1] * FAD_LANES;
+            for (int lane = 0; lane < FAD_LANES; lane++) {
+                pairs[lane * stride] = slot[lane];
+                pairs[lane * stride + 1] = next[lane];
+            }
+            k++;
         }
     }
 }
@@ -137,7 +174,8 @@ flags_without_failed(const fad_schedule *schedule, const fad_kernels *kernels,
     return fad_flags_raised();
 }
 
-static void
+/* Returns whether all is well. */
+static int
 run_one(const fad_schedule *schedule, const fad_kernels *kernels, const fad_batch *batch,
         const block *b, double *slots)
 {
@@ -152,6 +190,7 @@ run_one(const fad_schedule *schedule, const fad_kernels *kernels, const fad_batc
         fad_flags_clear();
     }
     store_findings(batch, b, &found, flags);
+    return !(found.any_failed || found.any_nan || flags);
 }
 
 /* ---- Batches ---- */
@@ -162,16 +201,19 @@ fad_batch_scratch(const fad_schedule *schedule)
     return (size_t)schedule->n_slots * FAD_LANES * sizeof(double) + FAD_ALIGNMENT;
 }
 
-void
+int
 fad_batch_run(const fad_schedule *schedule, int set, const fad_batch *batch, void *scratch)
 {
     double *slots = fad_aligned(scratch);
     const fad_kernels *kernels = fad_kernels_of(set);
+    int is_well = 1;
+    block b;
     fad_flags_clear();
     if (batch->n > 0)
         load_constants(schedule, batch, slots);
-    for (size_t first = 0; first < batch->n; first += FAD_LANES) {
-        const block b = block_from(batch, first);
-        run_one(schedule, kernels, batch, &b, slots);
+    for (size_t k = 0; k < batch->n; k += FAD_LANES) {
+        make_block(&b, batch, k);
+        is_well &= run_one(schedule, kernels, batch, &b, slots);
     }
+    return is_well;
 }

@@ -46,8 +46,8 @@ typedef struct {
 typedef struct {
     const fad_column *inputs;  /* n_inputs of them */
     const fad_column *outputs; /* n_outputs of them; none overlaps an input */
-    const size_t *points;      /* the n points to run, or NULL: 0, ..., n - 1 */
-    size_t n;
+    const size_t *points;      /* the n points to run, or NULL: first, first + 1, ... */
+    size_t first, n;
     uint32_t *failed; /* by point: the number of the first guard that fails, or
                          FAD_NO_GUARD; if one does, the outputs mean nothing */
     uint8_t *flagged; /* by point: whether an output is nan, or INVALID, DIVBYZERO or
@@ -58,8 +58,9 @@ typedef struct {
 size_t fad_batch_scratch(const fad_schedule *schedule);
 
 /* Runs the schedule on the points.  set: one that this machine has (sets.h).  scratch: as many
-   bytes as fad_batch_scratch says.  Clears the exception flags of this thread. */
-void fad_batch_run(const fad_schedule *schedule, int set, const fad_batch *batch,
-                   void *scratch);
+   bytes as fad_batch_scratch says.  Clears the exception flags of this thread.  Returns
+   whether all is well: no guard failed, and no point is flagged. */
+int fad_batch_run(const fad_schedule *schedule, int set, const fad_batch *batch,
+                  void *scratch);
 
 #endif

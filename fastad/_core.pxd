@@ -182,7 +182,7 @@ cdef extern from "batch.h" nogil:
         const fad_column *inputs
         const fad_column *outputs
         const size_t *points
-        size_t n
+        size_t first, n
         uint32_t *failed
         uint8_t *flagged
     ctypedef struct fad_batch_bound:
@@ -191,7 +191,7 @@ cdef extern from "batch.h" nogil:
         const char *beyond
     const fad_batch_bound fad_batch_bounds[]
     size_t fad_batch_scratch(const fad_schedule *)
-    void fad_batch_run(const fad_schedule *, int, const fad_batch *, void *)
+    int fad_batch_run(const fad_schedule *, int, const fad_batch *, void *)
 
 cdef extern from "sets.h" nogil:
     enum:

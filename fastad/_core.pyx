@@ -29,6 +29,7 @@ import os
 import sys
 import time
 import warnings
+from math import prod
 
 from fastad.errors import (
     ArgumentError,

@@ -6,36 +6,50 @@
 
 @cython.final
 cdef class Columns:
-    """Arrays of doubles as the core wants them: an address and a stride each."""
+    """The places of arrays of doubles, as the core wants them: an address and a stride each.
+
+    The points lie along the first axis of the arrays; one that is of length 1 is the same at all
+    points. The places of an array with more axes come one after the other, as in its rows.
+    """
 
     cdef fad_column *columns
+    cdef Py_ssize_t n
     cdef list arrays  # whose memory that is
 
     def __cinit__(self, list arrays):
         cdef Py_buffer buffer
-        cdef Py_ssize_t k
+        cdef Py_ssize_t n = sum([prod(array.shape[1:]) for array in arrays])
         self.arrays = arrays
-        self.columns = <fad_column *>fad_memory_zeroed((len(arrays) + 1) * sizeof(fad_column))
+        self.columns = <fad_column *>fad_memory_zeroed((n + 1) * sizeof(fad_column))
         if self.columns == NULL:
-            raise OutOfMemoryError(f"no memory for {len(arrays)} columns")
-        for k in range(len(arrays)):
-            PyObject_GetBuffer(arrays[k], &buffer, PyBUF_STRIDES)
-            self.columns[k].numbers = <double *>buffer.buf
-            self.columns[k].stride = buffer.strides[0] // <Py_ssize_t>sizeof(double)
-            if buffer.shape[0] == 1:  # the same at all points
-                self.columns[k].stride = 0
+            raise OutOfMemoryError(f"no memory for {n} columns")
+        for array in arrays:
+            PyObject_GetBuffer(array, &buffer, PyBUF_STRIDES)
+            self.add_places(&buffer, 1, <char *>buffer.buf)
             PyBuffer_Release(&buffer)
+
+    cdef void add_places(self, Py_buffer *buffer, int axis, char *address):
+        """Those whose indices along the axes before this one lead to that address."""
+        cdef Py_ssize_t k
+        if axis < buffer.ndim:
+            for k in range(buffer.shape[axis]):
+                self.add_places(buffer, axis + 1, address + k * buffer.strides[axis])
+            return
+        self.columns[self.n].numbers = <double *>address
+        if buffer.shape[0] > 1:
+            self.columns[self.n].stride = buffer.strides[0] // <Py_ssize_t>sizeof(double)
+        self.n += 1
 
     def __dealloc__(self):
         fad_memory_free(self.columns)
 
-    cdef Columns from_point(self, size_t point):
-        """The same, counted from that point on."""
-        cdef Columns shifted = Columns(self.arrays)
+    def __len__(self):
+        return self.n
+
+    def at(self, Py_ssize_t point):
+        """The numbers at a point."""
         cdef Py_ssize_t k
-        for k in range(len(self.arrays)):
-            shifted.columns[k].numbers += <Py_ssize_t>point * self.columns[k].stride
-        return shifted
+        return [self.columns[k].numbers[point * self.columns[k].stride] for k in range(self.n)]
 
 
 def entry_at(Compiled compiled, tuple args, dict kwargs):
@@ -118,19 +132,23 @@ def run_path(
     Path path, Columns inputs, Columns outputs, size_t[::1] points, uint32_t[::1] failed,
     unsigned char[::1] flagged,
 ):
-    """Run the path at these points; says of each in `failed` and `flagged` how it went."""
+    """Run the path at these points; whether it was right at all of them.
+
+    `failed` and `flagged` say of each how it went.
+    """
     cdef fad_batch batch
     cdef Buffer scratch = Buffer(fad_batch_scratch(&path.schedule) // sizeof(double) + 1)
+    cdef bint is_right = True
     batch.n = len(points)
     if batch.n:
-        batch.points, batch.failed, batch.flagged = &points[0], &failed[0], &flagged[0]
+        batch.points, batch.first = &points[0], points[0]
         if points[batch.n - 1] - points[0] == batch.n - 1:  # in a row, which is faster
-            inputs, outputs = inputs.from_point(points[0]), outputs.from_point(points[0])
             batch.points = NULL
-            batch.failed, batch.flagged = &failed[points[0]], &flagged[points[0]]
         batch.inputs, batch.outputs = inputs.columns, outputs.columns
+        batch.failed, batch.flagged = &failed[0], &flagged[0]
         with nogil:
-            fad_batch_run(&path.schedule, fad_best_set(), &batch, scratch.numbers)
+            is_right = fad_batch_run(&path.schedule, fad_best_set(), &batch, scratch.numbers)
+    return is_right
 
 
 def note_uses(Compiled compiled, Entry entry, Path path, Py_ssize_t n, list numbers_):

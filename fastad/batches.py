@@ -95,16 +95,15 @@ class Points:
             args.append(with_arrays(x, lambda _, rows=rows: next(rows)))
         return tuple(args)
 
-    def columns(self, counts, values):
-        """For each number in the arguments the array of its values, or of its one value."""
-        columns = []
+    def numbers(self, counts, values):
+        """The arrays of all numbers in the arguments; of length 1 where they are the same at
+        all points, from the values, of which each argument has so many."""
+        found = []
+        first = 0
         for n, arrays in itertools.zip_longest(counts, self.arrays, fillvalue=()):
-            first = len(columns)
-            for array in arrays:
-                columns += columns_of(array)
-            if not arrays:
-                columns += [numpy.array([value]) for value in values[first : first + n]]
-        return columns
+            found += arrays or [numpy.array([values[first : first + n]])]
+            first += n
+        return found
 
 
 def with_arrays(x, function):
@@ -152,7 +151,8 @@ def arrays_in(x, axis):
                 f"{type(array).__name__}: of arrays only plain numpy.ndarray will do; convert "
                 "it with numpy.asarray"
             )
-    return [numpy.moveaxis(in_doubles(a), axis, 0) for a in found]
+    found = [in_doubles(array) for array in found]
+    return found if axis == 0 else [numpy.moveaxis(array, axis, 0) for array in found]
 
 
 def in_doubles(array):
@@ -165,7 +165,7 @@ def in_doubles(array):
 
 
 def columns_of(array):
-    """The numbers at each place of its rows: views, if the array allows it."""
+    """The numbers at each place of its rows: views."""
     return list(array.reshape(len(array), math.prod(array.shape[1:])).T)
 
 
@@ -192,7 +192,7 @@ class Results:
         self.kinds = numpy.zeros(n, numpy.intp)  # of each point
 
     def add_kind(self, shape):
-        """Make room for results of that shape: (kind, the columns for their numbers)."""
+        """Make room for results of that shape: (kind, the arrays for their numbers)."""
         leaves = shape.leaves()
         if self.shape is None:
             self.shape = shape
@@ -203,16 +203,16 @@ class Results:
                 f"{arrangement(self.shape)} and {arrangement(shape)}"
             )
         constants = {}
-        columns = []
+        arrays = []
         for k, leaf in enumerate(leaves):
             if isinstance(leaf, tuple):
                 constants[k] = leaf[0]
             else:
-                columns += self.columns_of_leaf(k, () if leaf == 0.0 else tuple(leaf))
+                arrays.append(self.array_of_leaf(k, () if leaf == 0.0 else tuple(leaf)))
         self.constants.append(constants)
-        return len(self.constants) - 1, columns
+        return len(self.constants) - 1, arrays
 
-    def columns_of_leaf(self, k, shape):
+    def array_of_leaf(self, k, shape):
         if self.arrays[k] is None:
             self.arrays[k] = numpy.empty((self.n, *shape), self.dtype)
         if self.arrays[k].shape[1:] != shape:
@@ -220,7 +220,7 @@ class Results:
                 "the function returns arrays of different shapes at different points: "
                 f"{self.arrays[k].shape[1:]} and {shape}"
             )
-        return columns_of(self.arrays[k])
+        return self.arrays[k]
 
     def arranged(self):
         return self.shape.with_leaves(
@@ -281,10 +281,9 @@ class Batch:
                 compiled, points.arguments(0), points.kwargs
             )
         if self.entry is not None:
-            self.numbers = points.columns(
-                _core.numbers_per_argument(self.entry), values
+            self.inputs = _core.Columns(
+                points.numbers(_core.numbers_per_argument(self.entry), values)
             )
-            self.inputs = _core.Columns(self.numbers)
             self.kinds = {}  # path -> (kind, Columns) of its results
             self.failed = numpy.empty(points.n, numpy.uint32)
             self.flagged = numpy.empty(points.n, numpy.uint8)
@@ -308,18 +307,12 @@ class Batch:
         if self.entry is not None:
             path = _core.recent_path(self.entry)
             path = path or _core.record_path(
-                self.compiled, self.entry, self.values_at(0)
+                self.compiled, self.entry, [1.0] * len(self.inputs)
             )
             if path is not None and not _core.returns_matrices(path):
                 self.results.add_kind(_core.result_shape(path))
                 return self.results.arranged()
         return numpy.empty(0)
-
-    def values_at(self, point):
-        """The numbers of the arguments at a point."""
-        if self.points.n == 0:
-            return [1.0] * len(self.numbers)
-        return [column.item(point if len(column) > 1 else 0) for column in self.numbers]
 
     def run_paths(self, everywhere):
         pending = [(_core.recent_path(self.entry), everywhere, 0)]
@@ -342,13 +335,13 @@ class Batch:
             astray = points[self.failed[points] != _core.NO_GUARD]
             for guard in numpy.unique(self.failed[astray]).tolist():
                 group = astray[self.failed[astray] == guard]
-                beyond = _core.next_path(path, guard, self.values_at(group.item(0)))
+                beyond = _core.next_path(path, guard, self.inputs.at(group.item(0)))
                 pending.append((beyond, group, n_tries + 1))
 
     def recorded(self, points):
         """(a path recorded at the first of the points that gives one, those from there on)"""
         for k, point in enumerate(points.tolist()):
-            path = _core.record_path(self.compiled, self.entry, self.values_at(point))
+            path = _core.record_path(self.compiled, self.entry, self.inputs.at(point))
             if path is not None:
                 return path, points[k:]
             if not _core.has_room(self.compiled, self.entry):
@@ -363,44 +356,49 @@ class Batch:
             self.alone.append(points)
             return len(points)
         if path not in self.kinds:
-            kind, columns = self.results.add_kind(_core.result_shape(path))
-            self.kinds[path] = kind, _core.Columns(columns)
+            kind, arrays = self.results.add_kind(_core.result_shape(path))
+            self.kinds[path] = kind, _core.Columns(arrays)
         kind, outputs = self.kinds[path]
 
         def work(chunk):
-            _core.run_path(path, self.inputs, outputs, chunk, self.failed, self.flagged)
-            return len(chunk)
+            return _core.run_path(
+                path, self.inputs, outputs, chunk, self.failed, self.flagged
+            )
 
-        self.share_out(work, points)
-        right = points
-        on_path = self.failed[points] == _core.NO_GUARD
-        if not on_path.all():
-            right = points[on_path]
-        flagged = self.flagged[right] != 0
-        if flagged.any():
-            self.alone.append(right[flagged])
-            right = right[~flagged]
+        is_right = self.share_out(work, points)
+        right = points if is_right else self.right_among(points)
         if kind > 0:  # 0 is there already
             self.results.kinds[right] = kind
         if len(right):
-            last = self.values_at(right.item(len(right) - 1))
+            last = self.inputs.at(right.item(len(right) - 1))
             _core.note_uses(self.compiled, self.entry, path, len(right), last)
         return len(right)
 
+    def right_among(self, points):
+        """Those at which the path was right; but for what is flagged, which runs alone."""
+        right = points[self.failed[points] == _core.NO_GUARD]
+        flagged = self.flagged[right] != 0
+        self.alone.append(right[flagged])
+        return right[~flagged]
+
     def share_out(self, work, points):
-        """Let the workers do their parts of the points."""
+        """Let the workers do their parts of the points; whether all went well."""
         n_chunks = -(-len(points) // CHUNK)
         if self.n_workers > 1 and len(points) >= 256 * self.n_workers:
             n_chunks += -n_chunks % self.n_workers  # each of them gets as many
         size = max(1, -(-len(points) // max(1, n_chunks)))
         chunks = [points[k : k + size] for k in range(0, len(points), size)]
+        is_well = True
         if self.n_workers == 1 or len(chunks) == 1:
             for chunk in chunks:
-                self.note_progress(work(chunk))
-            return
+                is_well &= work(chunk)
+                self.note_progress(len(chunk))
+            return is_well
         with concurrent.futures.ThreadPoolExecutor(self.n_workers) as pool:
-            for n in pool.map(work, chunks):
-                self.note_progress(n)
+            for chunk, is_part_well in zip(chunks, pool.map(work, chunks), strict=True):
+                is_well &= is_part_well
+                self.note_progress(len(chunk))
+        return is_well
 
     def note_progress(self, n):
         if self.bar is not None:
@@ -421,7 +419,9 @@ class Batch:
                 raise
             shape, values = _core.taken_result(y)
             if last is None or not are_same_leaves(shape.leaves(), last[0]):
-                last = shape.leaves(), *self.results.add_kind(shape)
+                kind, arrays = self.results.add_kind(shape)
+                columns = [column for array in arrays for column in columns_of(array)]
+                last = shape.leaves(), kind, columns
             _, kind, columns = last
             self.results.kinds[point] = kind
             for column, value in zip(columns, values, strict=True):

@@ -68,6 +68,36 @@ def test_any_number_of_points(n, workers):
         assert (result == expected).all()
 
 
+# Of the points (n, 5): where the core finds their numbers.
+LAYOUTS = {
+    "in C order": lambda p: p,
+    "in Fortran order": numpy.asfortranarray,
+    "backwards": lambda p: p[::-1].copy()[::-1],
+    "rows backwards": lambda p: p[:, ::-1].copy()[:, ::-1],
+    "every other row": lambda p: p.repeat(2, 0)[::2],
+    "every other number": lambda p: p.repeat(2, 1)[:, ::2],
+    "columns of a wider array": lambda p: numpy.hstack([p, p])[:, 3:8],
+    "swapped bytes": lambda p: p.astype(">f8"),
+    "float32": lambda p: p.astype("f4"),
+    "ints": lambda p: (p * 10.0).astype(int),
+    "the same at all": lambda p: numpy.broadcast_to(p[:1], p.shape),
+}
+
+
+@pytest.mark.parametrize("n", [0, 1, 15, 16, 17, 40])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_points_lie_anywhere(layout, n):
+    """Results have the same bits wherever the numbers are, and whatever the axis."""
+    f = compile(lambda p: [p * p[0], math.sin(p[4]) * p[2], p[1] - p[3]])
+    points = LAYOUTS[layout](random_points(n, 5))
+    p = numpy.array(points, dtype=float, order="C")
+    sines = vmap(lambda x, y: math.sin(x) * y)(p[:, 4], p[:, 2])
+    expected = [p * p[:, :1], sines, p[:, 1] - p[:, 3]]
+    for fast, given in ((vmap(f), points), (vmap(f, 1), points.T)):
+        for found, right in zip(fast(given), expected, strict=True):
+            numpy.testing.assert_array_equal(found, right, strict=True)
+
+
 def test_many_points_on_many_paths_and_workers():
     f = compile(lambda p: [v * v if v > 0 else v for v in p])
     points = random_points(20_000, 4)

@@ -335,12 +335,45 @@ only_the_chosen_points_run(void)
     fad_program_free(&p);
 }
 
+/* From any first point on; also where something is wrong, of which the run tells. */
+static void
+points_in_a_row_run(void)
+{
+    fad_program p = {0};
+    run r;
+    const uint32_t x = fad_program_input(&p), y = fad_program_input(&p);
+    fad_program_append_guard(&p, FAD_GUARD_lt, x, y, 1);
+    fad_program_add_output(&p, fad_program_append(&p, FAD_OP_add, x, y, 0));
+    fad_program_add_output(&p, fad_program_append(&p, FAD_OP_sub, x, y, 0));
+    for (int set = 0; fad_set_name(set) != NULL; set++)
+        for (size_t first = 0; fad_has_set(set) && first <= 40; first++) {
+            start(&r, &p, 40, first % 2);
+            for (int k = 0; k < 80; k++) {
+                r.numbers[k] = r.inputs[1].stride == 1 ? k : k + 0.5 * (k % 2);
+                r.results[k] = -1.0;
+            }
+            const size_t bad = first + (first % 3) * 10;
+            if (bad < 40)
+                r.inputs[0].numbers[(ptrdiff_t)bad * r.inputs[0].stride] = 1e3;
+            r.batch.first = first;
+            r.batch.n = 40 - first;
+            CHECK(fad_batch_run(&r.schedule, set, &r.batch, r.scratch) == (bad >= 40));
+            for (size_t k = first; k < 40; k++)
+                CHECK(is_as_the_replay(&r, k) && (r.batch.failed[k] == 0) == (k == bad));
+            for (size_t k = 0; k < first; k++)
+                CHECK(at(&r.outputs[0], k) == -1.0 && at(&r.outputs[1], k) == -1.0);
+            end(&r);
+        }
+    fad_program_free(&p);
+}
+
 static const test tests[] = {
     TEST(exact_rows_give_the_bits_of_the_replay),
     TEST(chains_give_the_bits_of_the_replay),
     TEST(remarkable_points_are_flagged_and_no_others),
     TEST(points_whose_guard_fails_flag_no_others),
     TEST(only_the_chosen_points_run),
+    TEST(points_in_a_row_run),
 };
 
 int
