@@ -79,7 +79,7 @@ class Workers:
 
     def track_two(self):
         """One worker / two."""
-        times = compiled.worker_times(0.5)
+        times = compiled.worker_times(10 * compiled.N_POINTS, 0.5)
         return ratio(times["one"], times["two"]).median
 
     track_two.unit = "times as fast"

@@ -218,12 +218,11 @@ def batch_times(name: str, seconds: float = 1.0) -> Times:
     )
 
 
-def worker_times(seconds: float = 1.0) -> Times:
-    """Lorenz at 100,000 points by one worker and by two: by the clock on the wall. (At 10,000,
-    20 ms, starting the threads is a tenth of it.)"""
+def worker_times(n: int = N_POINTS, seconds: float = 1.0) -> Times:
+    """Lorenz at n points by one worker and by two: by the clock on the wall."""
     batch = BATCHES["Lorenz 100 steps"]
     fast = fastad.compile(fastad.value_and_grad(batch.of(fastad.math)))
-    points = batch.points(10 * N_POINTS)
+    points = batch.points(n)
     one, two = fastad.vmap(fast), fastad.vmap(fast, workers=2)
     one(points)
     times: Times = {"one": [], "two": []}

@@ -12,13 +12,16 @@ import dataclasses
 import itertools
 import math
 import numbers
+import threading
 
 import numpy
 
 from fastad import _core
 from fastad.errors import ArgumentError, ResultError
 
-CHUNK = 4096  # points that one worker runs at a time
+BLOCK = 16  # points that the core runs side by side
+CHUNK = 4096  # points that a worker runs at a time, at most
+SHARE = 256  # points for which another worker is worth its thread
 
 
 def evaluate(compiled, args, kwargs, in_axes, n_workers, progress):
@@ -274,6 +277,7 @@ class Batch:
             bar,
         )
         self.results = Results(points.n, float if points.are_floats else object)
+        self.lock = threading.Lock()  # of the bar
         self.alone = []  # arrays of points at which the function is called
         self.entry = None
         if points.are_floats:
@@ -382,27 +386,39 @@ class Batch:
         return right[~flagged]
 
     def share_out(self, work, points):
-        """Let the workers do their parts of the points; whether all went well."""
-        n_chunks = -(-len(points) // CHUNK)
-        if self.n_workers > 1 and len(points) >= 256 * self.n_workers:
-            n_chunks += -n_chunks % self.n_workers  # each of them gets as many
-        size = max(1, -(-len(points) // max(1, n_chunks)))
-        chunks = [points[k : k + size] for k in range(0, len(points), size)]
-        is_well = True
-        if self.n_workers == 1 or len(chunks) == 1:
-            for chunk in chunks:
-                is_well &= work(chunk)
-                self.note_progress(len(chunk))
+        """Let the workers run chunks of the points, each the next one that is left; whether all
+        went well.
+
+        This thread is one of them. If it only waited, two others might start on one processor,
+        as this one was on the other, and stay there for 3 ms until the system moves them apart.
+        """
+        n_workers = max(1, min(self.n_workers, len(points) // SHARE))
+        size = CHUNK
+        if n_workers > 1:  # four chunks or more for each, of full blocks
+            size = min(CHUNK, BLOCK * -(-len(points) // (4 * n_workers * BLOCK)))
+        chunks = iter([points[k : k + size] for k in range(0, len(points), size)])
+
+        def take_part():
+            is_well = True
+            try:
+                for chunk in chunks:
+                    is_well &= work(chunk)
+                    self.note_progress(len(chunk))
+            finally:  # after an exception none is left for the others
+                list(chunks)
             return is_well
-        with concurrent.futures.ThreadPoolExecutor(self.n_workers) as pool:
-            for chunk, is_part_well in zip(chunks, pool.map(work, chunks), strict=True):
-                is_well &= is_part_well
-                self.note_progress(len(chunk))
-        return is_well
+
+        if n_workers == 1:
+            return take_part()
+        with concurrent.futures.ThreadPoolExecutor(n_workers - 1) as pool:
+            others = [pool.submit(take_part) for _ in range(n_workers - 1)]
+            is_well = take_part()
+            return all([is_well, *(other.result() for other in others)])
 
     def note_progress(self, n):
         if self.bar is not None:
-            self.bar.update(n)
+            with self.lock:
+                self.bar.update(n)
 
     def call_alone(self):
         """Call the function where nothing else will do, in the order of the points."""

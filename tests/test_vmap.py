@@ -3,6 +3,7 @@
 import dataclasses
 import random
 import sys
+import threading
 import warnings
 from collections import namedtuple
 
@@ -10,7 +11,7 @@ import numpy
 import pytest
 
 import fastad
-from fastad import compile, errors, grad, hessian, math, value_and_grad, vmap
+from fastad import _core, compile, errors, grad, hessian, math, value_and_grad, vmap
 from tests.published import FUNCTIONS
 from tests.test_compile import Circle, Point, flat, random_function
 
@@ -106,6 +107,50 @@ def test_many_points_on_many_paths_and_workers():
         columns = vmap(f, workers=workers)(points)
         assert (numpy.array(columns).T == expected).all()
     assert len(f.paths) == 16
+
+
+def test_each_worker_takes_what_is_left(monkeypatch):
+    """The calling thread is one of them; threads that are started end with the call."""
+    together = threading.Barrier(3)
+    n_before = threading.active_count()
+    threads = []
+    run_path = _core.run_path
+
+    def spy(*args):
+        threads.append(threading.get_ident())
+        if threads.count(threads[-1]) == 1:  # its first chunk
+            together.wait(10)
+        return run_path(*args)
+
+    many = vmap(lambda x: x * x, workers=3)
+    many(X)
+    monkeypatch.setattr(_core, "run_path", spy)
+    x = random_points(10_000)
+    assert (many(x) == x * x).all()
+    assert len(set(threads)) == 3
+    assert threading.get_ident() in threads
+    assert threading.active_count() == n_before
+
+
+@pytest.mark.parametrize("n_well", [0, 1, 5])
+def test_an_exception_ends_the_work_of_all(n_well, monkeypatch):
+    n_before = threading.active_count()
+    runs = []
+    run_path = _core.run_path
+
+    def spy(*args):
+        runs.append(args)
+        if len(runs) > n_well:
+            raise MemoryError
+        return run_path(*args)
+
+    many = vmap(lambda x: x * x, workers=3)
+    many(X)
+    monkeypatch.setattr(_core, "run_path", spy)
+    with pytest.raises(MemoryError):
+        many(random_points(100_000))
+    assert len(runs) <= n_well + 3
+    assert threading.active_count() == n_before
 
 
 def test_later_calls_record_nothing_anew():
@@ -426,10 +471,12 @@ def test_progress(monkeypatch):
     tqdm = namedtuple("module", "tqdm")(Bar)
     monkeypatch.setitem(sys.modules, "tqdm", tqdm)
     monkeypatch.setitem(sys.modules, "tqdm.auto", tqdm)
-    vmap(lambda x: x * x, progress=True)(random_points(10_000))
-    assert shown[0] == 10_000
-    assert sum(shown[1:-1]) == 10_000
-    assert shown[-1] == "closed"
+    for workers in (1, 2):
+        del shown[:]
+        vmap(lambda x: x * x, workers=workers, progress=True)(random_points(10_000))
+        assert shown[0] == 10_000
+        assert sum(shown[1:-1]) == 10_000
+        assert shown[-1] == "closed"
     monkeypatch.setitem(sys.modules, "tqdm.auto", None)
     with pytest.raises(errors.ArgumentError, match="needs tqdm"):
         vmap(lambda x: x, progress=True)(X)
