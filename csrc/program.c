@@ -75,6 +75,7 @@ fad_program_input(fad_program *program)
     fad_instruction input = {FAD_INPUT, {program->n_inputs, 0, 0}};
     uint32_t id = append(program, input);
     program->n_inputs += id != FAD_NO_ID;
+    program->n_emitted += id != FAD_NO_ID;
     return id;
 }
 
@@ -182,7 +183,16 @@ number(fad_program *program, fad_instruction instruction)
     if (id == FAD_NO_ID)
         return FAD_NO_ID;
     take_slot(program, slot, id);
+    program->n_emitted++;
     return id;
+}
+
+static void
+forget_numbers(fad_program *program)
+{
+    fad_memory_free(program->numbers);
+    program->numbers = NULL;
+    program->n_numbers = program->n_numbered = 0;
 }
 
 uint32_t
@@ -354,9 +364,56 @@ make_room(fad_program *program, uint32_t n)
     return n_all >= program->n_numbers / 2 ? rebuild_numbers(program, n) : 0;
 }
 
-int
-fad_program_inline(fad_program *target, const fad_program *source, const uint32_t *inputs,
-                   uint32_t *ids)
+static int
+is_emitted(const fad_program *program)
+{
+    return program->n_emitted == program->n_instructions;
+}
+
+/* Whether none of source can become simpler behind target, or is there already. */
+static int
+fits_as_it_is(const fad_program *target, const fad_program *source, const uint32_t *inputs)
+{
+    if (!is_emitted(source) || target->n_instructions > target->n_inputs)
+        return 0;
+    for (uint32_t k = 1; inputs != NULL && k < source->n_inputs; k++)
+        if (inputs[k] <= inputs[k - 1])
+            return 0;
+    return 1;
+}
+
+/* The instruction with the ids that its arguments have got. */
+static inline fad_instruction
+moved(const fad_instruction *i, const uint32_t *ids)
+{
+    fad_instruction instruction = *i;
+    for (int k = fad_instruction_arity(i); k-- > 0;)
+        instruction.args[k] = ids[i->args[k]];
+    return instruction;
+}
+
+static int
+copy_behind(fad_program *target, const fad_program *source, const uint32_t *inputs,
+            uint32_t *ids)
+{
+    forget_numbers(target);
+    if (fad_program_reserve(target, (uint64_t)target->n_instructions +
+                                        source->n_instructions) < 0)
+        return -1;
+    for (uint32_t id = 0; id < source->n_instructions; id++) {
+        const fad_instruction *i = &source->instructions[id];
+        if (i->op == FAD_INPUT)
+            ids[id] = inputs != NULL ? inputs[i->args[0]] : fad_program_input(target);
+        else
+            ids[id] = append(target, moved(i, ids));
+    }
+    target->n_emitted = target->n_instructions;
+    return 0;
+}
+
+static int
+emit_behind(fad_program *target, const fad_program *source, const uint32_t *inputs,
+            uint32_t *ids)
 {
     if (make_room(target, source->n_instructions) < 0)
         return -1;
@@ -376,6 +433,18 @@ fad_program_inline(fad_program *target, const fad_program *source, const uint32_
         if (ids[id] == FAD_NO_ID)
             return -1;
     }
+    return 0;
+}
+
+int
+fad_program_inline(fad_program *target, const fad_program *source, const uint32_t *inputs,
+                   uint32_t *ids)
+{
+    const int status = fits_as_it_is(target, source, inputs)
+                           ? copy_behind(target, source, inputs, ids)
+                           : emit_behind(target, source, inputs, ids);
+    if (status < 0)
+        return -1;
     for (uint32_t k = 0; k < source->n_kept; k++)
         if (fad_program_keep(target, ids[source->kept[k]]) < 0)
             return -1;
@@ -410,22 +479,18 @@ fad_program_drop_dead(fad_program *program)
         return -1;
     mark_live(program, ids);
     for (uint32_t id = 0; id < program->n_instructions; id++) {
-        fad_instruction i = program->instructions[id];
         if (!ids[id])
             continue;
-        for (int k = fad_instruction_arity(&i); k-- > 0;)
-            i.args[k] = ids[i.args[k]];
-        program->instructions[n] = i;
+        program->instructions[n] = moved(&program->instructions[id], ids);
         ids[id] = n++; /* from a mark to the new id */
     }
     for (uint32_t k = 0; k < program->n_outputs; k++)
         program->outputs[k] = ids[program->outputs[k]];
     for (uint32_t k = 0; k < program->n_kept; k++)
         program->kept[k] = ids[program->kept[k]];
+    program->n_emitted = is_emitted(program) ? n : 0;
     program->n_instructions = n;
-    fad_memory_free(program->numbers);
-    program->numbers = NULL;
-    program->n_numbers = program->n_numbered = 0;
+    forget_numbers(program);
     fad_memory_free(ids);
     return 0;
 }

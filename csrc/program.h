@@ -36,6 +36,9 @@
  *             taken; a slot holds 0, or the id + 1 of an instruction below four bits of its
  *             hash.  Made at need: appended instructions get into it when it is (re)built.
  *
+ * Where all instructions of a program were emitted, emitting them again behind nothing but
+ * inputs would change none: they are copied.
+ *
  * An all-zero fad_program is the empty one.  No function here takes a lock: a program that is
  * written belongs to one thread, one that is only read to everybody.
  */
@@ -71,7 +74,8 @@ typedef struct {
 typedef struct {
     fad_instruction *instructions;
     uint32_t n_instructions;
-    uint32_t capacity; /* of instructions */
+    uint32_t n_emitted; /* of them, at least; the others were appended */
+    uint32_t capacity;  /* of instructions */
     uint32_t n_inputs;
     uint32_t n_outputs;
     uint32_t output_capacity;

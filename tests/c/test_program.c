@@ -83,6 +83,46 @@ equal_instructions_are_one(void)
     fad_program_free(&p);
 }
 
+/* What was emitted is not changed by emitting it again, so it is copied; but not where it may
+   meet what is there, or two of its inputs the same. */
+static void
+what_was_emitted_is_copied(void)
+{
+    fad_program p = {0}, q = {0}, twice = {0}, same = {0};
+    uint32_t ids[8], args[2];
+    uint32_t x = fad_program_input(&p), y = fad_program_input(&p);
+    uint32_t z = emit(&p, FAD_OP_mul, x, y);
+    emit(&p, FAD_OP_sub, z, fad_program_constant(&p, 2.0));
+    CHECK(p.n_emitted == 5);
+    CHECK(fad_program_simplify(&p, &q) == 0 && q.n_numbers == 0 && q.n_emitted == 2);
+
+    for (uint32_t k = 0; k < 3; k++)
+        args[k % 2] = fad_program_input(&twice); /* 2 and 1 */
+    CHECK(fad_program_inline(&twice, &p, args, ids) == 0 && is_sound(&twice));
+    CHECK(twice.n_instructions == 6 && twice.n_numbers > 0 && ids[z] == 3);
+    CHECK(twice.instructions[3].args[0] == 1 && twice.instructions[3].args[1] == 2);
+    CHECK(fad_program_inline(&twice, &p, args, ids) == 0 && twice.n_instructions == 6);
+
+    args[0] = fad_program_input(&same);
+    args[1] = fad_program_input(&same);
+    CHECK(fad_program_inline(&same, &p, args, ids) == 0 && same.n_numbers == 0);
+    CHECK(same.n_emitted == 5 && ids[z] == 2 && is_sound(&same));
+    CHECK(fad_program_inline(&same, &p, args, ids) == 0 && same.n_instructions == 5);
+    args[1] = args[0];
+    CHECK(fad_program_inline(&same, &p, args, ids) == 0 && same.n_instructions == 7);
+    CHECK(fad_program_append(&same, FAD_OP_mul, 0, 1, 0) == 7 && same.n_emitted == 7);
+
+    fad_program_free(&q);
+    fad_program_add_output(&same, 2);
+    fad_program_add_output(&same, 7); /* the same product, appended */
+    CHECK(fad_program_simplify(&same, &q) == 0 && q.n_instructions == 3);
+    CHECK(q.outputs[0] == 2 && q.outputs[1] == 2);
+    fad_program_free(&p);
+    fad_program_free(&q);
+    fad_program_free(&twice);
+    fad_program_free(&same);
+}
+
 static void
 a_recording_stays_as_written(void)
 {
@@ -472,6 +512,7 @@ parsing_survives_a_failure(void)
 static const test tests[] = {
     TEST(parsing_survives_a_failure), /* the first: cells are parsed once */
     TEST(equal_instructions_are_one),
+    TEST(what_was_emitted_is_copied),
     TEST(a_recording_stays_as_written),
     TEST(constants_fold),
     TEST(simplifying_keeps_every_bit),
