@@ -211,7 +211,7 @@ def taken_apart(x):
 
 cdef int take_items(Shape shape, list items, list numbers_, leaf_rule rule) except -1:
     shape.n = len(items)
-    if are_all_floats(items):
+    if are_floats_or_ours(items):
         numbers_.extend(items)
         return 0
     shape.items = []
@@ -225,6 +225,13 @@ cdef int take_items(Shape shape, list items, list numbers_, leaf_rule rule) exce
     if all([inner is a_number_shape for inner in shape.items]):
         shape.items = None
     return 0
+
+
+cdef bint are_floats_or_ours(list items):
+    for item in items:
+        if type(item) is not float and not is_ours(item):
+            return False
+    return True
 
 
 cdef bint is_array(x):
