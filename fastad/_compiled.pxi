@@ -649,16 +649,27 @@ cdef bint are_close(x, y):
     """Whether two results are alike, but for what rounding may do."""
     cdef list a = []
     cdef list b = []
+    cdef double u, v, scale
     try:
         is_alike = take_apart(x, a, ANY_RESULT).is_like(take_apart(y, b, ANY_RESULT))
     except ArgumentError:
         return False
-    if not is_alike or not are_all_floats(a + b):
+    if not is_alike or not (are_all_floats(a) and are_all_floats(b)):
         return False
-    scale = max([abs(u) for u in a + b if isfinite(u)] + [0.0])
-    return all([
-        u == v or abs(u - v) <= 1e-3 * max(abs(u), abs(v)) + 1e-9 * scale for u, v in zip(a, b)
-    ])
+    scale = max(largest_size(a), largest_size(b))
+    for u, v in zip(a, b):
+        if u != v and not abs(u - v) <= 1e-3 * max(abs(u), abs(v)) + 1e-9 * scale:
+            return False
+    return True
+
+
+cdef double largest_size(list floats):
+    """Of those that are finite."""
+    cdef double x, largest = 0.0
+    for x in floats:
+        if isfinite(x):
+            largest = max(largest, abs(x))
+    return largest
 
 
 cdef str what_changed(Program first, Program second, Py_ssize_t k):
