@@ -6,7 +6,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 cdef extern from "op.h" nogil:
     ctypedef enum fad_opcode:
         FAD_OP_add, FAD_OP_sub, FAD_OP_mul, FAD_OP_div, FAD_OP_pow, FAD_OP_floordiv
-        FAD_OP_mod, FAD_OP_neg, FAD_OP_fabs, FAD_N_OPS
+        FAD_OP_mod, FAD_OP_neg, FAD_OP_fabs, FAD_OP_gamma, FAD_OP_lgamma, FAD_N_OPS
     ctypedef struct fad_op_row:
         const char *name
         int arity

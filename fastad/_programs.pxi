@@ -443,14 +443,17 @@ cdef Var instruction_var(fad_tape *tape, double value, uint32_t id):
 
 cdef uint32_t id_of(fad_tape *tape, x) except? 0xffffffff:
     """The instruction of x: its own, or that of a constant."""
-    cdef Program program = <Program>tape.program
-    cdef uint32_t id
     if is_ours(x):
         check_fresh(x)
         if tape_of(x) != tape or type(x) is Dual:
             return captured_input(tape, x)
         return (<Var>x).id
-    id = fad_program_append_constant(&program.program, x)
+    return id_of_constant(tape, x)
+
+
+cdef uint32_t id_of_constant(fad_tape *tape, double value) except? 0xffffffff:
+    cdef Program program = <Program>tape.program
+    cdef uint32_t id = fad_program_append_constant(&program.program, value)
     if id == FAD_NO_ID:
         raise OutOfMemoryError("no memory for more instructions of a program")
     if program.lines is not None:
@@ -481,6 +484,7 @@ cdef object record_instruction(fad_opcode op, asked_by by, tuple operands, fad_t
     """An operation on Vars of a program under construction."""
     cdef uint32_t ids[3]
     cdef double floats[3]
+    cdef double value
     cdef Py_ssize_t k, n = len(operands)
     memset(ids, 0, sizeof(ids))
     memset(floats, 0, sizeof(floats))
@@ -490,17 +494,27 @@ cdef object record_instruction(fad_opcode op, asked_by by, tuple operands, fad_t
         elif not number(operands[k], &floats[k]):
             return not_a_number(op, by, operands[k])
     cdef Program program = <Program>tape.program
-    try:
-        value = checked_value(op, by, tuple([floats[k] for k in range(n)]))
-    except Exception:
-        program.raised = True
-        raise
+    value = fad_op_value(op, floats[0], floats[1], floats[2])
+    if not isfinite(value) or has_algorithm_of_python(op):
+        try:
+            value = checked_value(op, by, tuple([floats[k] for k in range(n)]))
+        except Exception:
+            program.raised = True
+            raise
     for k in range(n):
-        ids[k] = id_of(tape, operands[k] if is_ours(operands[k]) else floats[k])
+        if is_ours(operands[k]):
+            ids[k] = id_of(tape, operands[k])
+        else:
+            ids[k] = id_of_constant(tape, floats[k])
     cdef uint32_t id = fad_program_append(&program.program, op, ids[0], ids[1], ids[2])
     if program.keeps and may_raise(op) and id != FAD_NO_ID:
         check_memory(fad_program_keep(&program.program, id))
     return instruction_var(tape, value, id)
+
+
+cdef inline bint has_algorithm_of_python(fad_opcode op):
+    """Whether CPython may have another value where that of C is finite."""
+    return op in (FAD_OP_gamma, FAD_OP_lgamma) or fad_op_rows[<int>op].arity == 3
 
 
 cdef inline bint may_raise(fad_opcode op):
@@ -509,7 +523,7 @@ cdef inline bint may_raise(fad_opcode op):
 
 
 cdef Var constant_instruction(fad_tape *tape, double value):
-    return instruction_var(tape, value, id_of(tape, value))
+    return instruction_var(tape, value, id_of_constant(tape, value))
 
 
 # ---- Second order ---------------------------------------------------------------------------

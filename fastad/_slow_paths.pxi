@@ -181,7 +181,7 @@ cdef object slow(fad_opcode op, asked_by by, tuple operands):
     cdef double kept[3]
     cdef double values[3]
     cdef int k, n = <int>len(operands)
-    cdef list arguments = []
+    cdef list arguments
     inner = innermost(operands)
     if inner is None:
         return on_plain_numbers(op, operands)
@@ -189,6 +189,7 @@ cdef object slow(fad_opcode op, asked_by by, tuple operands):
         return record_instruction(op, by, operands, tape_of(inner))
     if must_nest(operands):
         return slow_nested(op, by, operands, inner)
+    arguments = []
     memset(values, 0, sizeof(values))
     memset(partials, 0, sizeof(partials))
     for k in range(n):

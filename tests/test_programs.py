@@ -100,6 +100,32 @@ def test_each_row(row):
                 assert close(a, b, relative)
 
 
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_values_while_recording(row):
+    """Those of an eager Var, also where CPython has algorithms of its own, and its errors."""
+    f = _core.function(row.name, "")
+    draw = random.Random(row.name)
+    points = [*POINTS, 710.0, -1e200, standard_math.inf, standard_math.nan]
+    for _ in range(40):
+        x = [draw.choice(points) for _ in range(row.arity)]
+        seen = []
+
+        def g(*x, seen=seen):
+            y = f(*x)
+            seen.append(repr(y).partition("(")[2].partition(",")[0].strip(")"))
+            return y
+
+        outcomes = []
+        for run in (lambda x: g(*map(Var, x)), lambda x: Program(g, *x)):
+            try:
+                run(x)
+            except (ArithmeticError, ValueError) as error:
+                outcomes.append((type(error), str(error)))
+            else:
+                outcomes.append(seen[-1])
+        assert outcomes[0] == outcomes[1], x
+
+
 MANY = {
     "fsum": lambda x: math.fsum([x[0], 1.0, x[1], x[0]]),
     "sumprod": lambda x: fastad.sumprod([x[0], 2.0], [x[1], x[0]]),
