@@ -36,9 +36,9 @@ def row(
     if target is None:
         verdict = ""
     else:
-        verdict = f"<= {target:<5g}{'met' if median <= target else 'MISSED'}"
+        verdict = f"<= {target:<6g}{'met' if median <= target else 'MISSED'}"
     d = 3 if minimum < 0.1 else 2
-    print(f"  {name:30}{minimum:10.{d}f}{median:10.{d}f}   {verdict:16}{note}".rstrip())
+    print(f"  {name:30}{minimum:10.{d}f}{median:10.{d}f}   {verdict:17}{note}".rstrip())
 
 
 def head(title: str, note: str = "") -> None:
