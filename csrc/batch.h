@@ -14,6 +14,9 @@
  * fad_replay_schedule.  What a point gets does not depend on its lane, its block, or their
  * number.
  *
+ * Where runs are short, because most steps wait for the one before, a kernel has little to do
+ * at a time: then 64 points make a block, as long as none raises a flag.
+ *
  * Nothing here allocates or takes a lock: a schedule may run in several threads at once,
  * each with scratch memory of its own.
  */
@@ -25,7 +28,7 @@
 
 #include "schedule.h"
 
-enum { FAD_LANES = 16 };
+enum { FAD_LANES = 16, FAD_WIDE_LANES = 64 }; /* of a block */
 
 /* How accurate the rows with mathematics of their own are: see lanes.def. */
 typedef struct {

@@ -43,17 +43,17 @@ int fad_best_set(void);
 
 /* What a run of a block finds, lane by lane. */
 typedef struct {
-    uint32_t failed[FAD_LANES]; /* the first guard that fails, or FAD_NO_GUARD */
-    uint8_t is_nan[FAD_LANES];  /* whether an output is */
+    uint32_t failed[FAD_WIDE_LANES]; /* the first guard that fails, or FAD_NO_GUARD */
+    uint8_t is_nan[FAD_WIDE_LANES];  /* whether an output is */
     int any_failed, any_nan;
 } fad_batch_findings;
 
 typedef struct {
     uint32_t width; /* doubles in a register */
 
-    /* Runs the steps on a block of points.  slots: n_slots times FAD_LANES numbers, with
-       the inputs and constants in their places. */
-    void (*run_block)(const fad_schedule *schedule, double *slots,
+    /* Runs the steps on a block of FAD_LANES or FAD_WIDE_LANES points.  slots: n_slots
+       times as many numbers, with the inputs and constants in their places. */
+    void (*run_block)(const fad_schedule *schedule, int n_lanes, double *slots,
                       fad_batch_findings *found);
 
     /* As fad_sweep_backward_many and its kin, where n is a multiple of the width. */

@@ -19,7 +19,7 @@ import numpy
 from fastad import _core
 from fastad.errors import ArgumentError, ResultError
 
-BLOCK = 16  # points that the core runs side by side
+BLOCK = 64  # points that the core runs side by side, at most
 CHUNK = 4096  # points that a worker runs at a time, at most
 SHARE = 256  # points for which another worker is worth its thread
 

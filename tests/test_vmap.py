@@ -57,7 +57,7 @@ def test_random_programs_with_branches(seed):
     assert fast.stats["hits"] >= 250
 
 
-@pytest.mark.parametrize("n", [0, 1, 2, 15, 16, 17, 33, 1000])
+@pytest.mark.parametrize("n", [0, 1, 2, 15, 16, 17, 33, 64, 65, 1000])
 @pytest.mark.parametrize("workers", [1, 3, -1])
 def test_any_number_of_points(n, workers):
     f = vmap(lambda x, y: x * y if x > y else x + y, workers=workers)
@@ -85,7 +85,7 @@ LAYOUTS = {
 }
 
 
-@pytest.mark.parametrize("n", [0, 1, 15, 16, 17, 40])
+@pytest.mark.parametrize("n", [0, 1, 15, 16, 17, 40, 70])
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_points_lie_anywhere(layout, n):
     """Results have the same bits wherever the numbers are, and whatever the axis."""

@@ -12,7 +12,7 @@
 #include "replay.h"
 #include "sets.h"
 
-enum { N_INPUTS = 5, N_OUTPUTS = 4, MAX_POINTS = 100 };
+enum { N_INPUTS = 5, N_OUTPUTS = 4, MAX_POINTS = 150 };
 
 /* Rows that every set computes as the row does, to the last bit. */
 static const fad_opcode exact[] = {
@@ -169,7 +169,7 @@ check_random(int set, size_t n, uint32_t n_instructions)
 static void
 exact_rows_give_the_bits_of_the_replay(void)
 {
-    static const size_t sizes[] = {0, 1, 15, 16, 17, 31, 32, 33, MAX_POINTS};
+    static const size_t sizes[] = {0, 1, 15, 16, 17, 32, 33, 63, 64, 65, 128, MAX_POINTS};
     for (int set = 0; fad_set_name(set) != NULL; set++)
         for (int n = 0; fad_has_set(set) && n < 300 && !failed; n++)
             check_random(set, sizes[random_below(LENGTH(sizes))],
@@ -276,6 +276,41 @@ remarkable_points_are_flagged_and_no_others(void)
 }
 
 /* log(x), but only where 0 < x holds. */
+/* Steps that wait for each other run on wide blocks, and find the same. */
+static void
+a_flag_says_no_more_of_wide_blocks(void)
+{
+    enum { N = 5 * FAD_LANES + FAD_WIDE_LANES };
+    fad_program p = {0};
+    run r;
+    const uint32_t x = fad_program_input(&p), y = fad_program_input(&p);
+    uint32_t v = y;
+    for (int n = 0; n < 8; n++) {
+        v = fad_program_append(&p, FAD_OP_sqrt, v, 0, 0);
+        v = fad_program_append(&p, FAD_OP_div, v, x, 0);
+    }
+    fad_program_append_guard(&p, FAD_GUARD_lt, v, x, 0);
+    fad_program_add_output(&p, v);
+    for (int set = 0; fad_set_name(set) != NULL; set++)
+        for (size_t bad = 0; fad_has_set(set) && bad < N; bad += 7) {
+            start(&r, &p, N, 1);
+            CHECK(r.schedule.n_steps == r.schedule.n_runs);
+            for (int k = 0; k < 2 * N; k++)
+                r.numbers[k] = 1.0;
+            r.numbers[2 * bad] = 0.0;               /* x/0 */
+            r.numbers[2 * (N - 1 - bad) + 1] = 0.5; /* v < 1 */
+            CHECK(!fad_batch_run(&r.schedule, set, &r.batch, r.scratch));
+            for (size_t point = 0; point < N; point++) {
+                CHECK(is_as_the_replay(&r, point));
+                CHECK((r.batch.failed[point] == 0) == (point == N - 1 - bad));
+                CHECK(!r.batch.flagged[point] || point / FAD_LANES == bad / FAD_LANES);
+            }
+            CHECK(r.batch.flagged[bad]);
+            end(&r);
+        }
+    fad_program_free(&p);
+}
+
 static void
 points_whose_guard_fails_flag_no_others(void)
 {
@@ -371,6 +406,7 @@ static const test tests[] = {
     TEST(exact_rows_give_the_bits_of_the_replay),
     TEST(chains_give_the_bits_of_the_replay),
     TEST(remarkable_points_are_flagged_and_no_others),
+    TEST(a_flag_says_no_more_of_wide_blocks),
     TEST(points_whose_guard_fails_flag_no_others),
     TEST(only_the_chosen_points_run),
     TEST(points_in_a_row_run),
