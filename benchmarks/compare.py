@@ -116,21 +116,27 @@ def sizes(seconds: float) -> None:
 
 def replays(seconds: float) -> None:
     """Compiled value and gradient, and what it takes to get there."""
-    head("replay, ns an operation", "as measured; eager, float run / replay")
-    least, usual = [], []
+    head("replay, ns an operation, scaled", "as measured; eager, float run / replay")
+    least, usual, measured, steps = [], [], [], []
     for name, w in SEVEN.items():
         times = compiled.replay_times(w, seconds)
         minimum, median = compiled.nanoseconds(times, w)
         least.append(minimum)
         usual.append(median)
-        note = f"{min(times['replay']) / w.operations * 1e9:6.2f}"
+        measured.append(min(times["replay"]) / w.operations * 1e9)
+        steps.append(min(times["squares"]) * MICRO)  # 1000 of them
+        note = f"{measured[-1]:6.2f}"
         note += "".join(
             f"{ratio(times[other], times['replay']).median:8.1f}"
             for other in ("eager", "float")
         )
         row(name, minimum, median, None, note)
     mean = statistics.geometric_mean
-    row("geometric mean", mean(least), mean(usual), 4.5)
+    row("geometric mean", mean(least), mean(usual), 4.5, f"{mean(measured):6.2f}")
+    print(
+        f"  (scaled to {compiled.STEP * 1e9:.0f} ns a number for [x * x for x in numbers], "
+        f"which takes {statistics.median(steps):.0f} here)"
+    )
     head("CasADi's virtual machine / replay")
     for name, w in SEVEN.items():
         try:

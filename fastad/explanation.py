@@ -198,8 +198,9 @@ class _Run(Run):
         """Why nothing of an input reaches the result."""
         if self.to_output[start] is None:
             return (
-                "the result does not depend on it; a comparison, int(), round() or .value may "
-                "have cut it off (strict=True raises an error there)"
+                "the result does not depend on it; a comparison, isinstance(x, float), int(), "
+                "round() or .value may have cut it off (at the last three, strict=True raises "
+                "an error)"
             )
         above = self.above(start)
         for node in sorted(above):

@@ -254,9 +254,11 @@ def _report(wrong, n_entries, name, order):
     head = "result", "argument", "forward", "reverse", "differences", "off by"
     table = [head, *(entry.cells() for entry in wrong[:MOST_LINES])]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    are_wrong = "is wrong" if len(wrong) == 1 else "are wrong"
+    if not all(entry.slope.is_settled for entry in wrong):
+        are_wrong += ", or f has a kink or jump here"
     lines = [
-        f"{len(wrong)} of {n_entries} derivatives of order {order} of {name} "
-        f"{'is' if len(wrong) == 1 else 'are'} wrong"
+        f"{len(wrong)} of {n_entries} derivatives of order {order} of {name} {are_wrong}"
     ]
     lines += ["  ".join(map(str.ljust, row, widths)).rstrip() for row in table]
     if len(wrong) > MOST_LINES:
