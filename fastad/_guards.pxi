@@ -114,8 +114,7 @@ cdef int guard_comparison(x, other, int op, bint outcome) except -1:
     if not is_ours(a) and not is_ours(b):
         return 0
     if not is_ours(b) and not type(b) is float:
-        number(b, &value)
-        if not isnan(value) and b != value:  # a huge int, or a Fraction: no float equals it
+        if not is_some_float(b, &value):
             return guard_value(a)
         b = value
     if op == Py_LT:
@@ -127,6 +126,15 @@ cdef int guard_comparison(x, other, int op, bint outcome) except -1:
     if op == Py_GE:
         return guard(FAD_GUARD_le, b, a, outcome)
     return guard(FAD_GUARD_eq if op == Py_EQ else FAD_GUARD_ne, a, b, outcome)
+
+
+cdef bint is_some_float(x, double *value) except -1:
+    """Whether a float equals this number, and then which; not for a huge int or a third."""
+    try:
+        number(x, value)
+    except OverflowError:
+        return False
+    return isnan(value[0]) or bool(x == value[0])
 
 
 cpdef int note_exception(x) except -1:

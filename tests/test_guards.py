@@ -39,6 +39,7 @@ DECISIONS = {
     "two": lambda x: 1.0 if x * x < x else 2.0,
     "int": lambda x: 1.0 if x < 1 else 2.0,
     "huge int": lambda x: 1.0 if x < 10**300 + 1 else 2.0,
+    "int beyond floats": lambda x: 1.0 if x < 10**400 else 2.0,
     "fraction": lambda x: 1.0 if x < Fraction(1, 3) else 2.0,
     "bool": lambda x: 1.0 if x else 2.0,
     "not": lambda x: 1.0 if not x else 2.0,
