@@ -185,67 +185,95 @@ def row_of_ones(array):
 
 
 class Results:
-    """The results at all points, which may come from different paths."""
+    """The results at all points, which may come from different paths.
+
+    Results that differ in nothing but their numbers are of one kind. There must be room for
+    a kind before its path runs at the points, and perhaps it is right at none.
+    """
 
     def __init__(self, n, dtype):
         self.n, self.dtype = n, dtype
-        self.shape = None  # that of the first result
-        self.arrays = []  # for each leaf that is a number or array, else None
-        self.constants = []  # for each kind of result, its constants by leaf
+        self.shapes = []  # of each kind
+        self.arrays = {}  # (place among the leaves, shape of what is there) -> at all points
         self.kinds = numpy.zeros(n, numpy.intp)  # of each point
 
     def add_kind(self, shape):
         """Make room for results of that shape: (kind, the arrays for their numbers)."""
-        leaves = shape.leaves()
-        if self.shape is None:
-            self.shape = shape
-            self.arrays = [None] * len(leaves)
-        elif arrangement(shape) != arrangement(self.shape):
-            raise ResultError(
-                "the function returns results of different forms at different points: "
-                f"{arrangement(self.shape)} and {arrangement(shape)}"
-            )
-        constants = {}
+        self.shapes.append(shape)
         arrays = []
-        for k, leaf in enumerate(leaves):
-            if isinstance(leaf, tuple):
-                constants[k] = leaf[0]
-            else:
-                arrays.append(self.array_of_leaf(k, () if leaf == 0.0 else tuple(leaf)))
-        self.constants.append(constants)
-        return len(self.constants) - 1, arrays
-
-    def array_of_leaf(self, k, shape):
-        if self.arrays[k] is None:
-            self.arrays[k] = numpy.empty((self.n, *shape), self.dtype)
-        if self.arrays[k].shape[1:] != shape:
-            raise ResultError(
-                "the function returns arrays of different shapes at different points: "
-                f"{self.arrays[k].shape[1:]} and {shape}"
-            )
-        return self.arrays[k]
+        for k, leaf in enumerate(shape.leaves()):
+            if not isinstance(leaf, tuple):
+                place = k, lengths(leaf)
+                if place not in self.arrays:
+                    self.arrays[place] = numpy.empty((self.n, *place[1]), self.dtype)
+                arrays.append(self.arrays[place])
+        return len(self.shapes) - 1, arrays
 
     def arranged(self):
-        return self.shape.with_leaves(
-            iter([self.leaf(k) for k in range(len(self.arrays))])
-        )
+        """ResultError if the results at two points differ in more than their numbers."""
+        kinds = [0]
+        if len(self.shapes) > 1:  # of which some may have come out at no point
+            kinds = numpy.flatnonzero(numpy.bincount(self.kinds)).tolist()
+        first, *others = [self.shapes[kind] for kind in kinds]
+        for other in others:
+            if arrangement(other) != arrangement(first):
+                raise ResultError(
+                    "the function returns results of different forms at different points: "
+                    f"{arrangement(first)} and {arrangement(other)}"
+                )
+        leaves = zip(*[self.shapes[kind].leaves() for kind in kinds], strict=True)
+        found = [
+            self.leaf(k, dict(zip(kinds, of_kinds, strict=True)))
+            for k, of_kinds in enumerate(leaves)
+        ]
+        return first.with_leaves(iter(found))
 
-    def leaf(self, k):
+    def leaf(self, k, kinds):
         """The leaf at all points: an array, or what is the same at all."""
-        kinds = [constants.get(k) for constants in self.constants]
-        if self.arrays[k] is not None:
-            for kind, constants in enumerate(self.constants):
-                if k in constants:  # such as a plain 0 where another path has a number
-                    self.arrays[k][self.kinds == kind] = constants[k]
-            return self.arrays[k]
-        if all(_core.are_same_constants(c, kinds[0]) for c in kinds):
-            return kinds[0]
-        values = [kinds[kind] for kind in self.kinds]
-        if all(isinstance(c, (int, float)) for c in kinds):
+        constants = {
+            kind: leaf[0] for kind, leaf in kinds.items() if isinstance(leaf, tuple)
+        }
+        shapes = {
+            lengths(leaf): None
+            for leaf in kinds.values()
+            if not isinstance(leaf, tuple)
+        }
+        if len(shapes) > 1:
+            raise ResultError(
+                "the function returns arrays of different shapes at different points: "
+                f"{' and '.join(map(str, shapes))}"
+            )
+        for shape in shapes:
+            array = self.arrays[k, shape]
+            for kind, constant in constants.items():
+                self.check_number(constant, shape)
+                array[self.kinds == kind] = constant
+            return array
+        first, *others = constants.values()
+        if all(_core.are_same_constants(c, first) for c in others):
+            return first
+        values = [constants[kind] for kind in self.kinds.tolist()]
+        if all(isinstance(c, (int, float)) for c in constants.values()):
             return numpy.array(values)
         array = numpy.empty(self.n, object)
         array[:] = values
         return array
+
+    def check_number(self, constant, shape):
+        """ResultError unless a constant, such as a plain 0, will do for numbers elsewhere."""
+        is_number = isinstance(constant, (numbers.Real, numpy.bool_)) or (
+            isinstance(constant, numpy.ndarray) and constant.dtype.kind in "biu"
+        )
+        if numpy.shape(constant) != shape or not (is_number or self.dtype is object):
+            raise ResultError(
+                "the function returns numbers at some points where it returns "
+                f"{constant!r} at others"
+            )
+
+
+def lengths(leaf):
+    """The shape of what is there at each point: of a number or an array."""
+    return () if leaf == 0.0 else tuple(leaf)
 
 
 def are_same_leaves(leaves, others):

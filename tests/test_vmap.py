@@ -6,6 +6,7 @@ import sys
 import threading
 import warnings
 from collections import namedtuple
+from fractions import Fraction
 
 import numpy
 import pytest
@@ -351,11 +352,39 @@ def test_wrong_arguments(name):
         call()
 
 
-def test_results_of_different_forms():
-    with pytest.raises(errors.ResultError, match="different forms"):
-        vmap(lambda x: x if x > 0 else [x])(X)
-    with pytest.raises(errors.ResultError, match="different shapes"):
-        vmap(lambda x: numpy.array([x] * (1 if x > 0 else 2)))(X)
+# Functions whose results differ in more than their numbers, where x is positive and where
+# it is not.
+MIXED = {
+    "forms": (lambda x: x if x > 0 else [x], "different forms"),
+    "lengths": (lambda x: [x] * (1 if x > 0 else 2), "different forms"),
+    "shapes": (lambda x: numpy.array([x] * (1 if x > 0 else 2)), "different shapes"),
+    "None": (lambda x: x if x > 0 else None, "None at others"),
+    "text": (lambda x: x if x > 0 else "1.5", "'1.5' at others"),
+    "complex": (lambda x: x if x > 0 else 1j, "1j at others"),
+    "zero for an array": (lambda x: numpy.array([x, x]) if x > 0 else 0, "0 at others"),
+}
+
+
+@pytest.mark.parametrize("name", MIXED)
+def test_results_that_differ_in_more_than_numbers(name):
+    f, message = MIXED[name]
+    with pytest.raises(errors.ResultError, match=message):
+        vmap(f)(numpy.array([1.0, -1.0, 2.0]))
+
+
+@pytest.mark.parametrize("name", MIXED)
+def test_a_path_that_no_point_takes_does_not_matter(name):
+    fast = fastad.compile(MIXED[name][0])
+    expected = vmap(MIXED[name][0])(numpy.array([1.0, 2.0]))
+    for _ in range(2):
+        fast(-1.0)  # the path that was right last
+    numpy.testing.assert_equal(vmap(fast)(numpy.array([1.0, 2.0])), expected)
+
+
+@pytest.mark.parametrize("zero", [0, 0.0, False, Fraction(0)])
+def test_a_plain_number_will_do_for_a_number(zero):
+    got = vmap(lambda x: [x, x] if x > 0 else [x, zero])(numpy.array([1.0, -1.0]))
+    numpy.testing.assert_equal(got, [numpy.array([1.0, -1.0]), numpy.array([1.0, 0.0])])
 
 
 def test_the_exception_is_that_of_the_first_point():
