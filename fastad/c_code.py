@@ -21,6 +21,14 @@ KEYWORDS = """
     switch typedef union unsigned void volatile while
 """.split()
 HEADERS = {"snprintf": "stdio.h", "strtod": "stdlib.h", "malloc": "stdlib.h"}
+OURS = [
+    "constants",
+    "parts",
+    "free",
+    "NULL",
+    "NAN",
+    "INFINITY",
+]  # what else the file uses
 
 WORD = re.compile(r"[A-Za-z_]\w*")
 CALLED = re.compile(r"([A-Za-z_]\w*)\(")
@@ -40,8 +48,8 @@ HELPER = re.compile(
 
 
 def is_free(name, cells, special):
-    """Whether a function may have this name: no keyword, and nothing that the file calls."""
-    taken = {*KEYWORDS, *HEADERS, *helpers_in(special)}
+    """Whether a function may have this name: no keyword, and nothing that the file uses."""
+    taken = {*KEYWORDS, *HEADERS, *OURS, *helpers_in(special)}
     taken.update(*(CALLED.findall(text) for text in (special, *cells.values())))
     return (
         re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) is not None and name not in taken
