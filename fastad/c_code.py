@@ -185,14 +185,14 @@ class Code:
                 yield f"outputs[{step[0]}] = {names[0]};"
                 continue
             kind, arguments, _ = self.instructions[step]
+            if self.tells_values(kind):
+                names = [
+                    self.opaque(id) or name
+                    for id, name in zip(self.arguments(step), names, strict=True)
+                ]
             if kind.startswith("guard"):
                 yield self.guard(kind, names, arguments[2])
                 continue
-            if CALLED.search(self.templates[kind]):
-                names = [
-                    self.opaque(id) or name
-                    for id, name in zip(arguments, names, strict=True)
-                ]
             yield f"const double t{step} = {self.templates[kind].format(*names)};"
             if step in self.slots:
                 yield f"values[{self.slots[step]}] = t{step};"
@@ -204,6 +204,15 @@ class Code:
         if kind == "constant":
             return literal(arguments[0])
         return f"t{id}" if id in here else f"values[{self.slots[id]}]"
+
+    def tells_values(self, kind):
+        """Whether from constants among its operands a compiler knows what a function gets.
+
+        Behind a comparison with == it takes the constant for the other side.
+        """
+        if kind.startswith("guard"):
+            return kind in ("guard eq", "guard ne")
+        return CALLED.search(self.templates[kind]) is not None
 
     def opaque(self, id):
         """A constant as something of which a compiler does not know the value.

@@ -243,6 +243,28 @@ def test_the_first_guard_that_fails(tmp_path):
 
 
 @needs_a_compiler
+def test_what_a_guard_tells_is_not_computed_by_the_compiler(tmp_path):
+    """Its own mathematics would round differently: of cbrt(2.0), for one."""
+
+    def f(x):
+        if x != 2.0 or int(x) != 2:
+            return [x]
+        functions = (
+            math.cbrt,
+            math.exp,
+            math.tan,
+            math.lgamma,
+            math.erf,
+            math.sinh,
+            math.log,
+        )
+        return [of_x for g in functions for of_x in (g(x), g(x * 0.3), g(x + 1.0))]
+
+    program = Program(f, 2.0)
+    assert check(program, compiled(tmp_path, {"f": program})["f"], 2.0)
+
+
+@needs_a_compiler
 def test_small_and_odd_programs(tmp_path):
     nan, inf = float("nan"), float("inf")
     programs = {
