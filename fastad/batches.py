@@ -331,6 +331,8 @@ class Batch:
             if not _core.is_replayed(self.entry):  # as has turned up meanwhile
                 self.results = Results(self.points.n, float)
                 self.alone = [everywhere]
+                if self.bar is not None:
+                    self.bar.reset()
         self.call_alone()
         return self.results.arranged()
 
@@ -393,9 +395,12 @@ class Batch:
         kind, outputs = self.kinds[path]
 
         def work(chunk):
-            return _core.run_path(
+            is_right = _core.run_path(
                 path, self.inputs, outputs, chunk, self.failed, self.flagged
             )
+            if self.bar is not None:
+                self.note_progress(len(chunk) if is_right else self.n_done_of(chunk))
+            return is_right
 
         is_right = self.share_out(work, points)
         right = points if is_right else self.right_among(points)
@@ -412,6 +417,11 @@ class Batch:
         flagged = self.flagged[right] != 0
         self.alone.append(right[flagged])
         return right[~flagged]
+
+    def n_done_of(self, points):
+        """At how many of them the path has given the result."""
+        is_done = (self.failed[points] == _core.NO_GUARD) & (self.flagged[points] == 0)
+        return numpy.count_nonzero(is_done)
 
     def share_out(self, work, points):
         """Let the workers run chunks of the points, each the next one that is left; whether all
@@ -431,7 +441,6 @@ class Batch:
             try:
                 for chunk in chunks:
                     is_well &= work(chunk)
-                    self.note_progress(len(chunk))
             finally:  # after an exception none is left for the others
                 list(chunks)
             return is_well
@@ -470,5 +479,4 @@ class Batch:
             self.results.kinds[point] = kind
             for column, value in zip(columns, values, strict=True):
                 column[point] = value
-            if self.entry is None:
-                self.note_progress(1)
+            self.note_progress(1)

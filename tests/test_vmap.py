@@ -481,7 +481,19 @@ def test_arrays_of_vars_are_differentiated_point_by_point():
     assert (gradient == X).all()
 
 
-def test_progress(monkeypatch):
+# Functions of which some points need another path than the first, or none that is replayed.
+PROGRESS = {
+    "one path": lambda x: x * x,
+    "two paths": lambda x: x * x if x > 0.5 else 1.0,
+    "many paths": lambda x: float(int(x * 30.0)),
+    "what Python may raise for": lambda x: 1.0 / (1.0 + math.sqrt(x) / x),
+    "uncompiled": lambda x: len({x, 1.0}) * x,
+}
+
+
+@pytest.mark.filterwarnings("ignore::fastad.errors.NotCompiledWarning")
+@pytest.mark.parametrize("name", PROGRESS)
+def test_progress(monkeypatch, name):
     shown = []
 
     class Bar:
@@ -497,14 +509,19 @@ def test_progress(monkeypatch):
         def update(self, n):
             shown.append(n)
 
+        def reset(self):
+            del shown[1:]
+
     tqdm = namedtuple("module", "tqdm")(Bar)
     monkeypatch.setitem(sys.modules, "tqdm", tqdm)
     monkeypatch.setitem(sys.modules, "tqdm.auto", tqdm)
     for workers in (1, 2):
         del shown[:]
-        vmap(lambda x: x * x, workers=workers, progress=True)(random_points(10_000))
-        assert shown[0] == 10_000
-        assert sum(shown[1:-1]) == 10_000
+        points = numpy.linspace(0.0, 1.0, 3000)
+        points[0] = 5e-324
+        vmap(PROGRESS[name], workers=workers, progress=True)(points)
+        assert shown[0] == 3000
+        assert sum(shown[1:-1]) == 3000
         assert shown[-1] == "closed"
     monkeypatch.setitem(sys.modules, "tqdm.auto", None)
     with pytest.raises(errors.ArgumentError, match="needs tqdm"):
