@@ -267,7 +267,8 @@ cdef class InnerCurvature:
 
     def hessian(self):
         cdef Py_ssize_t n = self.run.n, k
-        rows = [self.run.tangents(one_of(n, k))[n:] for k in range(n)]
+        columns = [self.run.tangents(one_of(n, k))[n:] for k in range(n)]
+        rows = [[column[k] for column in columns] for k in range(n)]
         blocks = in_blocks(rows, self.run.shapes)
         return blocks[0][0] if self.run.recipe.one else tuple([tuple(row) for row in blocks])
 
