@@ -60,6 +60,8 @@ def value_and_gradient(Recipe recipe, tuple args, dict kwargs):
         if recipe.has_aux:
             y, aux = value_and_aux(recipe.f, y)
             aux = plain(aux, tape)
+        if not is_ours(y):
+            y = without_array(y)
         if type(y) is Var and belongs(<Var>y, tape):
             gradient = gradient_of(<Var>y, recipe.raises)
             y = value_one_level_out(y)
@@ -182,10 +184,16 @@ cdef object value_and_aux(f, result):
     )
 
 
+cdef object without_array(y):
+    """The one entry of an array without axes, which is what `numpy.where` makes of a number."""
+    return y[()] if is_array(y) and y.ndim == 0 else y
+
+
 cdef object constant_result(f, y):
     """A result that does not depend on the inputs, as a float; ResultError if it is none."""
     cdef double value = 0.0
-    numpy = sys.modules.get("numpy")
+    if not is_ours(y):
+        y = without_array(y)
     if is_ours(y):
         check_fresh(y)
         return y

@@ -528,7 +528,9 @@ ODD_RESULTS = {
     "pair": (lambda x: (x, 1), r"a tuple: .* has_aux=True .* \(value, aux\)"),
     "dict": (lambda x: {"a": x}, "a dict: .* sum up"),
     "array": (lambda x: array([x, x]), "a ndarray: .* sum up"),
-    "0-d array": (lambda x: array(x), "a ndarray"),
+    "array of one": (lambda x: array([x]), "a ndarray: .* sum up"),
+    "0-d array of text": (lambda x: array("a"), "a str_: it must"),
+    "0-d array of bool": (lambda x: array(x > 0), "it must return one number"),
     "function": (lambda x: lambda: x, "a function: it must return one number"),
     "generator": (lambda x: (y for y in [x]), "a generator: it must return one number"),
     "long": (lambda x: "a" * 1000, "^.{,200}$"),
@@ -544,6 +546,23 @@ def test_results_that_are_not_one_number(name):
         assert isinstance(caught.value, TypeError)
         assert str(caught.value).startswith("f returned ")
         assert grad(lambda x: x * x)(3.0) == 6.0
+
+
+def test_an_array_without_axes_is_one_number():
+    """`numpy.where`, `select`, `piecewise` and `vectorize` make such an array of a number."""
+
+    def f(x):
+        return numpy.where(x > 1.0, x**3, -x)
+
+    assert value_and_grad(f)(2.0) == (8.0, 12.0)
+    assert type(value_and_grad(f)(2.0)[0]) is float
+    assert value_and_grad(lambda x: (f(x), 1), has_aux=True)(0.5) == ((-0.5, 1), -1.0)
+    assert grad(lambda x: array(3.0))(2.0) == 0.0
+    assert fastad.hessian(f)(2.0) == fastad.hvp(f)(2.0, 1.0) == 12.0
+    for verb in (value_and_grad, fastad.hessian, lambda f: grad(grad(f))):
+        compiled = fastad.compile(verb(f))
+        for x in (2.0, 3.0, 0.5, 4.0):
+            assert compiled(x) == verb(f)(x)
 
 
 def test_results_too_large_for_a_float():
