@@ -10,7 +10,7 @@ arguments' shape) stands in _gradients.pxi.
 
 cimport cython
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_ND, PyBuffer_Release, PyObject_GetBuffer
-from cpython.float cimport PyFloat_Check, PyFloat_AS_DOUBLE
+from cpython.float cimport PyFloat_AsDouble, PyFloat_Check, PyFloat_AS_DOUBLE
 from cpython.long cimport PyLong_Check, PyLong_AsLongLongAndOverflow
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Malloc
 from cpython.buffer cimport (

@@ -118,8 +118,8 @@ cdef object slow_nested(fad_opcode op, asked_by by, tuple operands, inner):
     cdef Py_ssize_t k
     for operand in operands:
         if not is_ours(operand):
-            if not number(operand, &number_):
-                return not_a_number(op, by, operand)
+            if not take_number(op, by, operand, &number_):
+                return NotImplemented
             values.append(number_)
         elif tape_of(operand) == tape:
             values.append(value_one_level_out(operand))

@@ -491,8 +491,8 @@ cdef object record_instruction(fad_opcode op, asked_by by, tuple operands, fad_t
     for k in range(n):
         if is_ours(operands[k]):
             floats[k] = primal(operands[k])
-        elif not number(operands[k], &floats[k]):
-            return not_a_number(op, by, operands[k])
+        elif not take_number(op, by, operands[k], &floats[k]):
+            return NotImplemented
     cdef Program program = <Program>tape.program
     value = fad_op_value(op, floats[0], floats[1], floats[2])
     if not isfinite(value) or has_algorithm_of_python(op):

@@ -195,8 +195,8 @@ cdef object slow(fad_opcode op, asked_by by, tuple operands):
     for k in range(n):
         if is_ours(operands[k]):
             values[k] = primal(operands[k])
-        elif not number(operands[k], &values[k]):
-            return not_a_number(op, by, operands[k])
+        elif not take_number(op, by, operands[k], &values[k]):
+            return NotImplemented
     value = checked_value(op, by, tuple([values[k] for k in range(n)]))
     fad_op_partials(op, values[0], values[1], values[2], value, partials)
     for k in range(n):
@@ -206,14 +206,22 @@ cdef object slow(fad_opcode op, asked_by by, tuple operands):
     return result_of(value, arguments, kept)
 
 
-cdef object not_a_number(fad_opcode op, asked_by by, operand):
-    """The operand of an operator may know better; that of a function must be a number."""
+cdef bint take_number(fad_opcode op, asked_by by, operand, double *value) except -1:
+    """The value of an operand without derivative; False if an operator leaves it to the operand.
+
+    A function takes what `math` takes, whatever says what float it is.
+    """
+    if number(operand, value):
+        return True
     if by == BY_OPERATOR:
-        return NotImplemented
-    raise TypeError(
-        f"{fad_op_rows[<int>op].name.decode()}: must be real number, not "
-        f"{type(operand).__name__}"
-    )
+        return False
+    if not (hasattr(type(operand), "__float__") or hasattr(type(operand), "__index__")):
+        raise TypeError(
+            f"{fad_op_rows[<int>op].name.decode()}: must be real number, not "
+            f"{type(operand).__name__}"
+        )
+    value[0] = PyFloat_AsDouble(operand)
+    return True
 
 
 cdef object on_plain_numbers(fad_opcode op, tuple operands):
@@ -224,7 +232,6 @@ cdef object on_plain_numbers(fad_opcode op, tuple operands):
         return python(*operands)
     values = []
     for operand in operands:
-        if not number(operand, &value):
-            return not_a_number(op, BY_FUNCTION, operand)
+        take_number(op, BY_FUNCTION, operand, &value)
         values.append(value)
     return checked_value(op, BY_FUNCTION, tuple(values))

@@ -27,7 +27,7 @@ from outcomes import (
 )
 
 import fastad
-from fastad import Var
+from fastad import Var, grad
 
 # Of a Dual the derivative is there at once, and says where there is none.
 pytestmark = pytest.mark.filterwarnings("ignore::fastad.errors.NonSmoothWarning")
@@ -537,19 +537,38 @@ def test_a_function_refuses_what_math_refuses(name):
     assert isinstance(outcome(ours, 0.5, nonsense=1.0), TypeError)
 
 
+HALVES = Decimal("0.5"), Fraction(1, 2), np.float32(0.5), np.array(0.5), Metres(0.5)
+
+
 @functions([*UNARY, *BINARY])
 def test_a_function_takes_what_math_takes_without_vars(name):
     """Whatever has a __float__, such as Decimal: what is no Var is math's affair."""
     ours, python = getattr(fastad.math, name), getattr(math, name)
     n = 2 if name in BINARY else 1
-    for x in (
-        Decimal("0.5"),
-        Fraction(1, 2),
-        np.float32(0.5),
-        np.array(0.5),
-        Metres(0.5),
-    ):
+    for x in HALVES:
         assert repr(outcome(ours, *[x] * n)) == repr(outcome(python, *[x] * n))
+
+
+@functions(BINARY)
+def test_a_function_takes_what_math_takes_beside_a_var(name):
+    ours, python = getattr(fastad.math, name), getattr(math, name)
+    for x in HALVES:
+        for order in (1, -1):
+            assert not disagreements(
+                lambda y, x=x, order=order: ours(*(y, x)[::order]),
+                [(2.0,)],
+                lambda y, x=x, order=order: python(*(y, x)[::order]),
+            )
+
+
+@functions([name for name in BINARY if name != "isclose"])
+def test_what_math_takes_for_a_float_has_no_derivative(name):
+    def beside(x):
+        return grad(lambda y: getattr(fastad.math, name)(y, x))
+
+    for x in HALVES:
+        assert beside(x)(2.0) == fastad.compile(beside(x))(2.0) == beside(0.5)(2.0)
+        assert grad(beside(x))(2.0) == grad(beside(0.5))(2.0)
 
 
 # ---- Intended differences ------------------------------------------------------------
