@@ -59,9 +59,21 @@ RIGHT = {
         lambda p: Box(p["a"] * p["b"][0], {"c": p["b"]}),
         {"a": 2.0, "b": (3, 4.0)},
     ),
+    "complex beyond the domain": (lambda x: max(x**0.3, 0.01), 1e-3),
+    "an exception beyond the domain": (lambda x: must_be_positive(x) ** 3, 1e-3),
     "a bit of noise": (lambda x: x + 1e-12 * math.sin(1e15 * stop_gradient(x)), 1.0),
     "a long run": (lambda x: logistic_map(x, 20), 0.3),
 }
+
+
+class Unphysical(Exception):
+    pass
+
+
+def must_be_positive(x):
+    if x <= 0.0:
+        raise Unphysical(x)
+    return x
 
 
 def logistic_map(x, n):
