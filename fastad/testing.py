@@ -163,6 +163,7 @@ class _Slope:
         self.error = math.inf  # how wrong the value may be
         self.is_settled = False
         self._rough = 0.0  # the slopes to both sides at the first step
+        self._bend = 0.0  # how far off the straight line the last two values were
         self._levels = []  # of the last step: differences, extrapolated 0, 1 and 2 times
         self._quality = (
             math.inf
@@ -180,12 +181,16 @@ class _Slope:
         # Beside a flat point the derivative is small, but not the slopes to both sides.
         slope = max(abs(above - self.center), abs(self.center - below)) / step
         self._rough = self._rough or slope
+        larger_bend = self._bend
+        self._bend = abs((above - self.center) + (below - self.center))
         if len(before) < 3:
             return
         size = max(abs(below), abs(self.center), abs(above))
         rounding = 4 * EPSILON * size / step
         change = abs(levels[2] - levels[1]) + abs(levels[2] - before[2])
         error = change + rounding
+        if self._bend > max(larger_bend / 2, 30 * rounding * step):
+            error += self._bend / step  # the step leaps over what f does around here
         quality = error / max(abs(levels[2]), slope, 1e-6 * self._rough, rounding, TINY)
         if quality < self._quality:
             self.value, self.error, self._quality = levels[2], error, quality

@@ -59,6 +59,11 @@ RIGHT = {
         lambda p: Box(p["a"] * p["b"][0], {"c": p["b"]}),
         {"a": 2.0, "b": (3, 4.0)},
     ),
+    "a peak beside a small argument": (
+        lambda x: math.exp(-(((x - 1e-4) / 1e-5) ** 2)),
+        1.05e-4,
+    ),
+    "symmetric around a small argument": (lambda x: 1e-9 / x**2, 1e-9),
     "complex beyond the domain": (lambda x: max(x**0.3, 0.01), 1e-3),
     "an exception beyond the domain": (lambda x: must_be_positive(x) ** 3, 1e-3),
     "a bit of noise": (lambda x: x + 1e-12 * math.sin(1e15 * stop_gradient(x)), 1.0),
