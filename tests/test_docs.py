@@ -115,6 +115,7 @@ class Page:
 @each_page
 def test_code_of(page, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)  # what the code saves goes there
+    monkeypatch.syspath_prepend(tmp_path)  # and can be imported
     Page(page, tmp_path, capsys).run()
 
 
