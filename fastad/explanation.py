@@ -197,11 +197,7 @@ class _Run(Run):
     def of_zero(self, start):
         """Why nothing of an input reaches the result."""
         if self.to_output[start] is None:
-            return (
-                "the result does not depend on it; a comparison, isinstance(x, float), int(), "
-                "round() or .value may have cut it off (at the last three, strict=True raises "
-                "an error)"
-            )
+            return "the result does not depend on it" + self.of_decisions(start)
         above = self.above(start)
         for node in sorted(above):
             zeros = [p for k, p in self.edges(node) if k in above]
@@ -210,6 +206,25 @@ class _Run(Run):
                 why = "is a step" if name in STEPS else "is flat here"
                 return f"{self.call(node)} {why}{self.at(node)}"
         return "the ways to the result cancel, or underflow"
+
+    def of_decisions(self, start):
+        """What a result that does not depend on an input may owe to it all the same."""
+        depends, decisions = {start}, []
+        for node in range(start + 1, len(self.instructions)):
+            name, arguments, _ = self.instructions[node]
+            if name.startswith("guard "):
+                decisions += [node] if depends.intersection(arguments[:2]) else []
+            elif is_operation(name) and depends.intersection(arguments):
+                depends.add(node)
+        if not decisions:
+            return "; .value or isinstance(x, float), which is False, may have cut it off"
+        n = len(decisions)
+        times = "once" if n == 1 else f"{n} times, first"
+        return (
+            f", which was only compared or converted, {times}{self.at(decisions[0])}\n"
+            "    neither passes a derivative on (strict=True forbids conversions); a search by "
+            "comparing, such as bisection, needs a rule: fastad.custom_jvp"
+        )
 
     def above(self, start):
         """The nodes on the ways from an input to the result, with the input."""
