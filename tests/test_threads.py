@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -276,13 +277,15 @@ class LongSweep:
         self.thread.join()
 
 
-def try_until_busy(use, n=20_000):
-    """Whether use() met a busy tape at least once."""
-    for _ in range(n):
+def try_until_busy(use):
+    """Whether use() met a busy tape at least once; on a busy machine that may take a while."""
+    for k in range(1_000_000):
         try:
             use()
         except errors.BusyTapeError as error:
             return str(error)
+        if k % 1000 == 999:
+            time.sleep(0.001)  # the other thread may not have had a processor yet
     return None
 
 
