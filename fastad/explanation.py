@@ -217,7 +217,9 @@ class _Run(Run):
             elif is_operation(name) and depends.intersection(arguments):
                 depends.add(node)
         if not decisions:
-            return "; .value or isinstance(x, float), which is False, may have cut it off"
+            return (
+                "; .value or isinstance(x, float), which is False, may have cut it off"
+            )
         n = len(decisions)
         times = "once" if n == 1 else f"{n} times, first"
         return (
