@@ -11,6 +11,8 @@
 #endif
 
 static unsigned long n_until_failure; /* 0: no failure is planned; 1: the next one fails */
+static size_t largest = SIZE_MAX;     /* a larger allocation fails */
+static void (*on_failure)(void);
 
 void
 fad_memory_fail_from(unsigned long n)
@@ -18,9 +20,23 @@ fad_memory_fail_from(unsigned long n)
     n_until_failure = n;
 }
 
-static int
-fails_now(void)
+void
+fad_memory_fail_above(size_t n_bytes)
 {
+    largest = n_bytes ? n_bytes : SIZE_MAX;
+}
+
+void
+fad_memory_on_failure(void (*give_back)(void))
+{
+    on_failure = give_back;
+}
+
+static int
+fails_now(size_t n_bytes)
+{
+    if (n_bytes > largest)
+        return 1;
     if (n_until_failure == 0)
         return 0;
     if (n_until_failure == 1)
@@ -46,24 +62,44 @@ advise_huge_pages(void *block, size_t n_bytes)
 #endif
 }
 
+/* Like realloc, or with no block, and zeroed, like calloc. */
+static void *
+allocate(void *block, size_t n_bytes, int zeroed)
+{
+    if (fails_now(n_bytes))
+        return NULL;
+    return zeroed ? calloc(1, n_bytes) : realloc(block, n_bytes);
+}
+
+static void *
+allocate_or_make_room(void *block, size_t n_bytes, int zeroed)
+{
+    void *allocated = allocate(block, n_bytes, zeroed);
+    if (allocated == NULL && on_failure != NULL) {
+        on_failure();
+        allocated = allocate(block, n_bytes, zeroed);
+    }
+    advise_huge_pages(allocated, n_bytes);
+    return allocated;
+}
+
 void *
 fad_memory_resize(void *block, size_t n_bytes)
 {
-    if (fails_now())
-        return NULL;
-    void *resized = realloc(block, n_bytes);
-    advise_huge_pages(resized, n_bytes);
-    return resized;
+    return allocate_or_make_room(block, n_bytes, 0);
 }
 
 void *
 fad_memory_zeroed(size_t n_bytes)
 {
-    if (fails_now())
-        return NULL;
-    void *block = calloc(1, n_bytes);
-    advise_huge_pages(block, n_bytes);
-    return block;
+    return allocate_or_make_room(NULL, n_bytes, 1);
+}
+
+void *
+fad_memory_shrink(void *block, size_t n_bytes)
+{
+    void *shrunk = realloc(block, n_bytes);
+    return shrunk == NULL ? block : shrunk;
 }
 
 void

@@ -30,11 +30,24 @@ fad_program_reserve(fad_program *program, uint64_t n)
     return 0;
 }
 
+/* Room for `wanted` instructions in all, or with little memory for some beyond `needed`. */
+static int
+grow(fad_program *program, uint64_t needed, uint64_t wanted)
+{
+    while (fad_program_reserve(program, wanted) < 0) {
+        wanted = fad_memory_next_best(needed, wanted);
+        if (wanted == 0)
+            return -1;
+    }
+    return 0;
+}
+
 static uint32_t
 append(fad_program *program, fad_instruction instruction)
 {
     uint32_t id = program->n_instructions;
-    if (id == program->capacity && fad_program_reserve(program, 2 * (uint64_t)id + 16) < 0)
+    if (id == program->capacity &&
+        grow(program, (uint64_t)id + 1, 2 * (uint64_t)id + 16) < 0)
         return FAD_NO_ID;
     program->instructions[id] = instruction;
     program->n_instructions++;
@@ -356,10 +369,7 @@ make_room(fad_program *program, uint32_t n)
     uint64_t n_all = (uint64_t)program->n_instructions + n;
     if (n_all > FAD_MAX_INSTRUCTIONS)
         return 0; /* perhaps most are there already */
-    if (n_all > program->capacity &&
-        fad_program_reserve(program, n_all + n_all / 2 < FAD_MAX_INSTRUCTIONS
-                                         ? n_all + n_all / 2
-                                         : FAD_MAX_INSTRUCTIONS) < 0)
+    if (n_all > program->capacity && grow(program, n_all, n_all + n_all / 2) < 0)
         return -1;
     return n_all >= program->n_numbers / 2 ? rebuild_numbers(program, n) : 0;
 }

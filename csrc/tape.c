@@ -15,6 +15,41 @@ static fad_tape *busy_tapes;
 static uint64_t n_opened;
 static fad_checkpoint *dropped; /* owners may run code when they go: not while collecting */
 
+static void
+free_adjoints(fad_tape *tape)
+{
+    fad_memory_free(tape->adjoints);
+    tape->adjoints = NULL;
+    tape->n_adjoints = 0;
+}
+
+static void
+shrink(fad_tape *tape, uint32_t capacity)
+{
+    tape->nodes = fad_memory_shrink(tape->nodes, capacity * sizeof *tape->nodes);
+    tape->capacity = tape->limit = capacity;
+}
+
+/* To what an empty tape needs. */
+static void
+give_back_spare(fad_tape *tape)
+{
+    if (tape->capacity > MIN_LIMIT)
+        shrink(tape, MIN_LIMIT);
+    free_adjoints(tape);
+}
+
+static uint32_t n_shortages; /* times that memory was short */
+
+/* Memory is short: the tapes of the pool give back theirs, others do at their next chance. */
+static void
+on_shortage(void)
+{
+    n_shortages++;
+    for (fad_tape *tape = pool; tape != NULL; tape = tape->next)
+        give_back_spare(tape);
+}
+
 fad_tape *
 fad_tape_take(void)
 {
@@ -22,6 +57,7 @@ fad_tape_take(void)
     if (tape != NULL) {
         pool = tape->next;
     } else {
+        fad_memory_on_failure(on_shortage);
         tape = fad_memory_zeroed(sizeof *tape);
         if (tape == NULL)
             return NULL;
@@ -32,12 +68,13 @@ fad_tape_take(void)
             return NULL;
         }
     }
+    tape->n_shortages = n_shortages;
     tape->opened = ++n_opened;
     return tape;
 }
 
 /* A tape keeps its arena; when it has asked eight times for less than an eighth of a large
-   one, it gives back the rest. */
+   one, or once and memory was short, it gives back the rest. */
 static void
 shrink_when_calm(fad_tape *tape, uint32_t wanted)
 {
@@ -45,17 +82,12 @@ shrink_when_calm(fad_tape *tape, uint32_t wanted)
         tape->n_calm = 0;
         return;
     }
-    if (++tape->n_calm < 8)
+    if (++tape->n_calm < 8 && tape->n_shortages == n_shortages)
         return;
     tape->n_calm = 0;
-    fad_node *nodes = fad_memory_resize(tape->nodes, wanted * sizeof *nodes);
-    if (nodes == NULL)
-        return;
-    tape->nodes = nodes;
-    tape->capacity = tape->limit = wanted;
-    fad_memory_free(tape->adjoints);
-    tape->adjoints = NULL;
-    tape->n_adjoints = 0;
+    tape->n_shortages = n_shortages;
+    shrink(tape, wanted);
+    free_adjoints(tape);
 }
 
 static void
@@ -96,14 +128,15 @@ fad_tape_reset(fad_tape *tape)
 void
 fad_tape_give(fad_tape *tape)
 {
+    if (tape->n_shortages != n_shortages)
+        give_back_spare(tape);
     fad_tape_reset(tape);
     if (tape->epoch >= UINT32_MAX - 1) {
         /* Epochs must not repeat: this tape has served 4 billion times and retires. */
         fad_memory_free(tape->nodes);
-        fad_memory_free(tape->adjoints);
         tape->nodes = NULL;
-        tape->adjoints = NULL;
-        tape->limit = tape->capacity = tape->n_adjoints = 0;
+        tape->limit = tape->capacity = 0;
+        free_adjoints(tape);
         return;
     }
     tape->next = pool;
@@ -139,14 +172,23 @@ fad_tape_renew_limit(fad_tape *tape, uint32_t n_more, uint64_t n_holders)
     if (wanted > FAD_MAX_NODES)
         wanted = FAD_MAX_NODES;
     shrink_when_calm(tape, (uint32_t)wanted);
-    if (fad_tape_reserve(tape, wanted) < 0) {
-        /* Not that much, then as much as is needed now. */
-        if (fad_tape_reserve(tape, needed) < 0)
+    if (wanted < needed + tape->n_nodes / 16)
+        return -1; /* the last ids: see fad_memory_next_best */
+    while (fad_tape_reserve(tape, wanted) < 0) {
+        wanted = fad_memory_next_best(needed, wanted);
+        if (wanted == 0)
             return -1;
-        wanted = tape->capacity;
     }
     tape->limit = (uint32_t)wanted;
     return 0;
+}
+
+static int
+allocate_adjoints(fad_tape *tape, uint32_t n)
+{
+    tape->adjoints = fad_memory_zeroed(n * (sizeof *tape->adjoints + sizeof(uint32_t)));
+    tape->n_adjoints = tape->adjoints == NULL ? 0 : n;
+    return tape->adjoints == NULL ? -1 : 0;
 }
 
 int
@@ -154,14 +196,12 @@ fad_tape_reserve_adjoints(fad_tape *tape)
 {
     if (tape->n_adjoints >= tape->n_nodes)
         return 0;
-    double *adjoints =
-        fad_memory_zeroed((size_t)tape->capacity * (sizeof *adjoints + sizeof(uint32_t)));
-    if (adjoints == NULL)
-        return -1;
-    fad_memory_free(tape->adjoints);
-    tape->adjoints = adjoints;
-    tape->n_adjoints = tape->capacity;
-    return 0;
+    free_adjoints(tape);
+    if (allocate_adjoints(tape, tape->capacity) == 0)
+        return 0;
+    if (tape->capacity > SHRINK_BELOW)
+        shrink(tape, tape->n_nodes); /* room for more nodes is of less use now */
+    return allocate_adjoints(tape, tape->n_nodes);
 }
 
 size_t

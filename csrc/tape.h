@@ -67,6 +67,7 @@ typedef struct fad_tape {
     struct fad_tape *next_busy;
     uint32_t peak;        /* largest n_nodes so far in this epoch */
     uint32_t n_calm;      /* uses in a row that needed far less than the capacity */
+    uint32_t n_shortages; /* times that memory was short, before it last shrank or was taken */
     uint64_t waste;       /* nodes that sweeps walked over in vain since the last collection */
     uint64_t patience;    /* how much more waste a collection must promise: doubles in vain */
     uint64_t n_collections;
@@ -98,10 +99,12 @@ void fad_tape_reset(fad_tape *tape);
 int fad_tape_reserve(fad_tape *tape, uint64_t n);
 
 /* After a collection or a growth: sets the limit to at least n_nodes + n_more, and in
-   proportion to what is alive.  0, or -1 as above. */
+   proportion to what is alive.  0, or -1 as above, also where there is memory for so little
+   more that the next collection would be due at once. */
 int fad_tape_renew_limit(fad_tape *tape, uint32_t n_more, uint64_t n_holders);
 
-/* Make room for the adjoints of all nodes.  0, or -1 as above. */
+/* Make room for the adjoints of all nodes.  0, or -1 without memory: the nodes are then as they
+   were, and there are no adjoints. */
 int fad_tape_reserve_adjoints(fad_tape *tape);
 
 /* The inputs that the last sweep has noted, n_reached ids, from the last one down. */

@@ -28,6 +28,7 @@ cdef extern from "memory.h" nogil:
     void *fad_memory_zeroed(size_t)
     void fad_memory_free(void *)
     void fad_memory_fail_from(unsigned long)
+    void fad_memory_fail_above(size_t)
 
 cdef extern from "tape.h" nogil:
     ctypedef struct fad_node:

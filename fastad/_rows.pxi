@@ -109,6 +109,11 @@ def fail_allocation(unsigned long n):
     fad_memory_fail_from(n)
 
 
+def fail_allocations_above(size_t n_bytes):
+    """Larger ones of the core fail; 0 ends that."""
+    fad_memory_fail_above(n_bytes)
+
+
 def time_sweep(Var y, int repeat):
     """Seconds of each of `repeat` bare backward sweeps from y, in C."""
     cdef int k

@@ -27,6 +27,16 @@ def memory_failing_from(n):
         _core.fail_allocation(0)
 
 
+@contextlib.contextmanager
+def blocks_limited_to(n_bytes):
+    """Larger allocations of the core fail."""
+    _core.fail_allocations_above(n_bytes)
+    try:
+        yield
+    finally:
+        _core.fail_allocations_above(0)
+
+
 def all_of_the_pool():
     """The tapes that are there without memory for another."""
     tapes = []
@@ -273,6 +283,56 @@ def test_failures_leave_no_vars(case):
 def test_no_memory_is_python_s_no_memory():
     with memory_failing_from(1), pytest.raises(MemoryError):
         [Var(1.0) for _ in range(100_000)]
+
+
+def long_run(x, n):
+    for _ in range(n):
+        x = x * 1.0000001
+    return x
+
+
+# 24 bytes a node, and 12 for its adjoint.
+@pytest.mark.parametrize(
+    ("n_bytes", "n"), [(100_000, 3_900), (1_000_000, 39_000), (1_234_567, 48_000)]
+)
+def test_a_run_may_take_nearly_all_the_memory(n_bytes, n):
+    """A tape that cannot grow to twice its size grows by less, and the adjoints follow."""
+    expected = grad(long_run)(1.0, n)
+    leave_fresh_tape_for_the_verbs()
+    with blocks_limited_to(n_bytes):
+        assert grad(long_run)(1.0, n) == expected
+
+
+@pytest.mark.parametrize("n_bytes", [100_000, 1_000_000, 1_234_567])
+def test_memory_ends_promptly_and_is_usable_again(n_bytes):
+    """No collection for each of the last operations, and nothing large is kept afterwards."""
+    with blocks_limited_to(n_bytes):
+        with fresh_tape() as t:
+            with pytest.raises(errors.OutOfMemoryError):
+                long_run(t.var(1.0), n_bytes // 24)
+            assert t.stats["collections"] < 30
+            assert t.stats["nodes"] > 0.85 * n_bytes / 24
+        leave_fresh_tape_for_the_verbs()
+        with pytest.raises(errors.OutOfMemoryError):
+            grad(long_run)(1.0, n_bytes // 24)
+    with blocks_limited_to(50_000):
+        assert grad(lambda x: x * x)(2.0) == 4.0
+    with Tape() as t:
+        t.var(1.0)
+        assert t.stats["bytes"] < 50_000
+
+
+@pytest.mark.parametrize("what", ["Tape", "thread"])
+def test_a_tape_in_use_shrinks_after_a_shortage(what):
+    tape = Tape()
+    new, stats = (
+        (tape.var, lambda: tape.stats) if what == "Tape" else (Var, _core.thread_stats)
+    )
+    with blocks_limited_to(3_000_000), pytest.raises(errors.OutOfMemoryError):
+        long_run(new(1.0), 125_000)
+    assert stats()["bytes"] > 2_000_000
+    long_run(new(1.0), 10)
+    assert stats()["bytes"] < 1_000_000
 
 
 def test_a_failed_sweep_leaves_the_gradients():

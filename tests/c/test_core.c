@@ -810,6 +810,19 @@ allocations_fail_from_the_nth_on(void)
     fad_memory_free(NULL);
 }
 
+static void
+large_allocations_fail(void)
+{
+    fad_memory_fail_above(64);
+    void *small = fad_memory_resize(NULL, 64), *large = fad_memory_resize(NULL, 65);
+    void *zeroed = fad_memory_zeroed(65), *larger = fad_memory_resize(small, 65);
+    fad_memory_fail_above(0);
+    CHECK(small != NULL && large == NULL && zeroed == NULL && larger == NULL);
+    larger = fad_memory_resize(small, 65);
+    CHECK(larger != NULL);
+    fad_memory_free(larger);
+}
+
 /* Large blocks take the way over huge pages. */
 static void
 large_blocks_are_zeroed_and_keep_what_they_hold(void)
@@ -886,6 +899,87 @@ each_allocation_may_fail(void)
     }
 }
 
+/* Records what has to stay, as the binding does, until there is no room: how many collections
+   that took. */
+static uint64_t
+fill(fad_tape *tape)
+{
+    enum { ENOUGH = 1000 };
+    uint64_t before = tape->n_collections;
+    uint32_t id = input(tape);
+    for (;;) {
+        if (tape->n_nodes == tape->limit &&
+            (collect(tape, &id, 1) < 0 || fad_tape_renew_limit(tape, 1, 0) < 0 ||
+             tape->n_collections - before > ENOUGH))
+            return tape->n_collections - before;
+        id = fad_tape_record_unary(tape, id, 1.0);
+    }
+}
+
+/* Near the end of memory a tape grows by less, and soon not at all. */
+static void
+a_tape_grows_in_smaller_steps_to_the_end(void)
+{
+    static const uint32_t ends[] = {2000, 4096, 5000, 7777, 100000, 123456, 262143};
+    for (size_t k = 0; k < LENGTH(ends); k++) {
+        fad_tape *tape = fad_tape_take();
+        fad_memory_fail_above(ends[k] * sizeof(fad_node));
+        uint64_t n_collections = fill(tape);
+        CHECK(n_collections < 30);
+        CHECK(tape->n_nodes <= ends[k] && tape->n_nodes > ends[k] - ends[k] / 8);
+        CHECK(is_sound(tape) && fad_tape_reserve_adjoints(tape) == 0);
+        fad_sweep_backward(tape, tape->n_nodes - 1, 2.0);
+        CHECK(take_adjoint(tape, 0) == 2.0 && is_sound(tape));
+        fad_tape_give(tape);
+    }
+}
+
+/* The adjoints take as much as there is, if need be of what the arena does not use. */
+static void
+adjoints_need_no_room_for_future_nodes(void)
+{
+    enum { PER_NODE = sizeof(double) + sizeof(uint32_t), N = 3000 };
+    fad_tape *tape = fad_tape_take();
+    uint32_t x = input(tape), y = unary(tape, x, 2.0);
+    CHECK(fad_tape_reserve(tape, 100 * N) == 0);
+    while (tape->n_nodes < N)
+        y = unary(tape, y, 1.0);
+    fad_memory_fail_above(N * sizeof(fad_node));
+    CHECK(fad_tape_reserve_adjoints(tape) == 0 && tape->n_adjoints == N);
+    CHECK(tape->capacity == N && tape->limit == N);
+    fad_memory_fail_above(N * PER_NODE);
+    fad_sweep_backward(tape, y, 1.0);
+    CHECK(take_adjoint(tape, x) == 2.0 && is_sound(tape));
+    fad_tape_give(tape);
+}
+
+/* Once memory was short, nothing large is kept for later: in the pool, or in use. */
+static void
+shortage_ends_hoarding(void)
+{
+    enum { MANY = 200000, LITTLE = 50000 }; /* nodes, bytes */
+    fad_tape *pooled = fad_tape_take(), *in_use = fad_tape_take(), *given = fad_tape_take();
+    fad_tape *tapes[] = {pooled, in_use, given};
+    for (size_t k = 0; k < LENGTH(tapes); k++)
+        CHECK(fad_tape_renew_limit(tapes[k], MANY, 0) == 0);
+    (void)input(in_use);
+    fad_tape_give(pooled);
+    CHECK(fad_tape_bytes(pooled) >= MANY * sizeof(fad_node));
+    fad_memory_fail_from(1);
+    CHECK(fad_memory_resize(NULL, 16) == NULL);
+    fad_memory_fail_from(0);
+    CHECK(fad_tape_bytes(pooled) < LITTLE && in_use->capacity >= MANY);
+    CHECK(fad_tape_renew_limit(in_use, 1, 0) == 0 && in_use->capacity < MANY / 8);
+    while (given->n_nodes < MANY)
+        (void)input(given);
+    fad_tape_give(given);
+    CHECK(fad_tape_bytes(given) < LITTLE);
+    CHECK(fad_tape_take() == given && input(given) == 0 && is_sound(given));
+    CHECK(fad_tape_take() == pooled && input(pooled) == 0 && is_sound(in_use));
+    for (size_t k = 0; k < LENGTH(tapes); k++)
+        fad_tape_give(tapes[k]);
+}
+
 /* With little memory left, a tape takes what it needs now. */
 static void
 a_new_tape_needs_memory(void)
@@ -944,7 +1038,11 @@ static const struct {
     TEST(a_tape_retires_before_its_epochs_repeat),
     TEST(allocations_fail_from_the_nth_on),
     TEST(large_blocks_are_zeroed_and_keep_what_they_hold),
+    TEST(large_allocations_fail),
     TEST(each_allocation_may_fail),
+    TEST(a_tape_grows_in_smaller_steps_to_the_end),
+    TEST(adjoints_need_no_room_for_future_nodes),
+    TEST(shortage_ends_hoarding),
     TEST(a_new_tape_needs_memory),
 };
 
@@ -956,6 +1054,7 @@ main(void)
         failed = 0;
         tests[k].run();
         fad_memory_fail_from(0);
+        fad_memory_fail_above(0);
         if (failed)
             printf("FAILED %s\n", tests[k].name);
         n_failed += failed;

@@ -495,6 +495,23 @@ each_allocation_may_fail(void)
     CHECK(status == 0 && n > 20);
 }
 
+/* Near the end of memory a program grows by less. */
+static void
+a_program_grows_in_smaller_steps_to_the_end(void)
+{
+    static const uint32_t ends[] = {100, 1000, 1024, 5000, 77777};
+    for (size_t k = 0; k < LENGTH(ends); k++) {
+        fad_program p = {0};
+        fad_memory_fail_above(ends[k] * sizeof(fad_instruction));
+        while (fad_program_input(&p) != FAD_NO_ID)
+            ;
+        CHECK(p.n_instructions <= ends[k] && p.n_instructions > ends[k] - ends[k] / 8);
+        fad_memory_fail_above(0);
+        CHECK(fad_program_input(&p) != FAD_NO_ID && is_sound(&p));
+        fad_program_free(&p);
+    }
+}
+
 static void
 parsing_survives_a_failure(void)
 {
@@ -530,6 +547,7 @@ static const test tests[] = {
     TEST(what_is_no_cell_is_refused),
     TEST(cells_are_read_as_python_reads_them),
     TEST(each_allocation_may_fail),
+    TEST(a_program_grows_in_smaller_steps_to_the_end),
 };
 
 int
