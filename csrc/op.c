@@ -17,6 +17,19 @@ const fad_domain_row fad_domain_rows[FAD_N_DOMAINS] = {
 #include "ops.def"
 };
 
+const char *
+fad_op_arguments(fad_opcode op)
+{
+    static const char *const usual[] = {"", "x", "x, y", "x, y, z"};
+    switch ((int)op) {
+#define ARGUMENTS(name, arguments)                                                         \
+    case FAD_OP_##name:                                                                    \
+        return arguments;
+#include "ops.def"
+    }
+    return usual[fad_op_rows[op].arity];
+}
+
 double
 fad_op_value(fad_opcode op, double x, double y, double z)
 {

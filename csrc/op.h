@@ -36,6 +36,9 @@ typedef struct {
 extern const fad_op_row fad_op_rows[FAD_N_OPS];
 extern const fad_domain_row fad_domain_rows[FAD_N_DOMAINS];
 
+/* What the arguments are called in Python: "x, y". */
+const char *fad_op_arguments(fad_opcode op);
+
 /* The value cell; arguments from the arity on are ignored.  Raises nothing: a nan or an
    infinity says that the arguments lie outside the domain. */
 double fad_op_value(fad_opcode op, double x, double y, double z);

@@ -261,13 +261,11 @@ function_log_to_base(PyObject *module, PyObject *const *args, Py_ssize_t n_args)
 
 static PyMethodDef row_functions[FAD_N_OPS] = {
 #define UNARY(name, value, px, domain, doc)                                                \
-    {#name, function_##name, METH_O, #name "($module, x, /)\n--\n\n" doc},
+    {#name, function_##name, METH_O, NULL},
 #define BINARY(name, value, px, py, domain, doc)                                           \
-    {#name, (PyCFunction)function_##name, METH_FASTCALL,                                   \
-     #name "($module, x, y, /)\n--\n\n" doc},
+    {#name, (PyCFunction)function_##name, METH_FASTCALL, NULL},
 #define TERNARY(name, value, px, py, pz, domain, doc)                                      \
-    {#name, (PyCFunction)function_##name, METH_FASTCALL,                                   \
-     #name "($module, x, y, z, /)\n--\n\n" doc},
+    {#name, (PyCFunction)function_##name, METH_FASTCALL, NULL},
 #include "ops.def"
 };
 
@@ -288,11 +286,28 @@ static PyMethodDef log_function = {
 #pragma GCC diagnostic pop
 #endif
 
+/* The row's line of documentation behind the signature that inspect and help read. */
+static const char *
+signed_doc(fad_opcode op)
+{
+    const char *name = fad_op_rows[op].name, *arguments = fad_op_arguments(op);
+    size_t n = strlen(name) + strlen(arguments) + strlen(fad_op_rows[op].doc) + 16;
+    char *doc = PyMem_Malloc(n); /* lives as the definition: for ever */
+    if (doc == NULL) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    PyOS_snprintf(doc, n, "%s(%s, /)\n--\n\n%s", name, arguments, fad_op_rows[op].doc);
+    return doc;
+}
+
 /* The row as a function of the module of that name. */
 static PyObject *
 row_function(fad_opcode op, PyObject *module_name)
 {
     PyMethodDef *definition = op == FAD_OP_log ? &log_function : &row_functions[op];
+    if (definition->ml_doc == NULL && (definition->ml_doc = signed_doc(op)) == NULL)
+        return NULL;
     return PyCFunction_NewEx(definition, NULL, module_name);
 }
 

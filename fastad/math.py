@@ -83,13 +83,14 @@ def ldexp(x, i, /):
     return _ldexp(x, max(-5000, min(i, 5000)))
 
 
-def nextafter(x, y, /, **steps):
+def nextafter(x, y, /, *, steps=None):
     """The next float after x towards y; from Python 3.12 on `steps` floats further."""
+    further = {} if steps is None else {"steps": steps}
     if not isinstance(x, _ours) and not isinstance(y, _ours):
-        return _math.nextafter(x, y, **steps)
-    if not steps:
+        return _math.nextafter(x, y, **further)
+    if steps is None:
         return _nextafter(x, y)
-    return _core.with_value(_math.nextafter(_value(x), _value(y), **steps), x, y)
+    return _core.with_value(_math.nextafter(_value(x), _value(y), **further), x, y)
 
 
 def isclose(a, b, *, rel_tol=1e-09, abs_tol=0.0):

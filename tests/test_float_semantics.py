@@ -5,6 +5,7 @@ differs on purpose stands under "Intended differences".
 """
 
 import enum
+import inspect
 import math
 import operator
 import sys
@@ -358,6 +359,36 @@ def test_the_lists_above_hold_every_name_of_math():
     assert names <= listed
     assert listed - names <= NEWER
     assert listed <= set(dir(fastad.math))
+
+
+def signature(f):
+    """What help() shows, or None: not every function of math has one."""
+    try:
+        return str(inspect.signature(f))
+    except ValueError:
+        return None
+
+
+@functions([*UNARY, *BINARY, *OTHERS])
+def test_a_function_has_the_signature_of_math_s(name):
+    if name == "nextafter" and sys.version_info < (3, 12):
+        pytest.skip("steps are new in Python 3.12")
+    expected = signature(getattr(math, name))
+    assert expected is None or signature(getattr(fastad.math, name)) == expected
+
+
+@pytest.mark.parametrize(
+    ("f", "expected"),
+    [
+        *((fastad.expit, "(x, /)"), (fastad.floor, "(x, /)")),
+        *((fastad.maximum, "(x, y, /)"), (fastad.logaddexp, "(x, y, /)")),
+        *((fastad.clip, "(x, low, high, /)"), (fastad.where, "(condition, x, y, /)")),
+        *((fastad.math.cbrt, "(x, /)"), (fastad.math.fma, "(x, y, z, /)")),
+    ],
+)
+def test_a_function_beyond_math_has_a_signature(f, expected):
+    assert signature(f) == expected
+    assert len(f.__doc__) > 10
 
 
 @pytest.mark.parametrize("name", CONSTANTS)
