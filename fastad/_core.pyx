@@ -344,6 +344,14 @@ cdef class Var(Number):
             )
         return node.pa if node.pb != 0.0 else None
 
+    @grad.setter
+    def grad(self, value):
+        raise_nothing_to_reset()
+
+    @grad.deleter
+    def grad(self):
+        raise_nothing_to_reset()
+
     def backward(self, seed=1.0, accumulate=False, on_nan="warn"):
         """Differentiate this Var to every input it depends on, into their `grad`.
 
@@ -434,6 +442,13 @@ cdef class Dual(Number):
         """
         tangents = tangents_of(self)
         return tangents[0] if self.n == 1 else tuple(tangents)
+
+
+cdef int raise_nothing_to_reset() except -1:
+    raise AttributeError(
+        "grad cannot be assigned: backward() replaces the derivative of each input that it "
+        "reaches, so that there is nothing to reset (backward(accumulate=True) adds to it)"
+    )
 
 
 cdef object as_int(Number x, row, convert):

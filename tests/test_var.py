@@ -239,6 +239,27 @@ def test_backward_of_an_input_itself():
     assert x.grad == 5.0
 
 
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda x: setattr(x, "grad", 0),
+        lambda x: setattr(x, "grad", None),
+        lambda x: delattr(x, "grad"),
+    ],
+    ids=["0", "None", "del"],
+)
+@pytest.mark.parametrize("of", [lambda x: x, lambda x: x * x], ids=["input", "result"])
+def test_there_is_no_grad_to_reset(of, write):
+    x = Var(3.0)
+    (x * x).backward()
+    message = r"backward\(\) replaces .* nothing to reset"
+    with pytest.raises(AttributeError, match=message):
+        write(of(x))
+    assert x.grad == 6.0
+    (5.0 * x).backward()
+    assert x.grad == 5.0
+
+
 def test_grad_of_an_intermediate_raises():
     x = Var(2.0)
     y = x * 3.0
