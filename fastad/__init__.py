@@ -1,5 +1,6 @@
 """fastad differentiates ordinary Python: exact derivatives of scalar code, on a C tape."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from fastad import errors, functions, math
@@ -57,10 +58,18 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:
-    """Import `show` when it is asked for: those who draw nothing do not pay for it."""
+    """Import `show` and `reference` when asked: those who do not need them do not pay."""
     if name == "show":
         from fastad.pictures import show
 
         globals()["show"] = show
         return show
+    if name == "reference":
+        return import_module("fastad.reference")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """What users may use: the public names, and the modules that they import."""
+    special = [name for name in globals() if name.startswith("__")]
+    return [*__all__, "reference", "testing", *special]

@@ -182,6 +182,20 @@ print(*(set(sys.modules) - before))
     assert not brought & heavy
 
 
+def test_dir_holds_what_users_may_use():
+    """Lazy names too, and no more: what an editor proposes after `fastad.`."""
+    program = """
+import fastad
+names = {name for name in dir(fastad) if not name.startswith("__")}
+modules = {"errors", "math", "reference", "testing"}
+print(*sorted(names ^ {*fastad.__all__, *modules}))
+print(*(name for name in sorted(dir(fastad)) if not hasattr(fastad, name)))
+"""
+    command = [sys.executable, "-c", program]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines() == ["", ""]
+
+
 def test_no_file_names_a_place_on_one_machine():
     place = re.compile(rb"(?<![\w.:/$}*-])/(?:work|opt|tmp|home|root|Users)/\w")
     for path in committed_files():
