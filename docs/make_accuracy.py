@@ -24,6 +24,11 @@ doubles lose their digits, they are in units of what a double can hold there. Th
 second derivative is relative to the sum of the magnitudes of its terms. Values are C's; those
 of `gamma`, `lgamma`, `hypot`, `fsum` and the like are Python's own, so equal bit for bit.
 
+Rows with an x or y behind the name of another are its partials (`hypotx` is that of `hypot`):
+their second derivatives are third ones, which are not held to a bound. One is `inf`: of
+`hypotx`, where |y| is below 1e-154, the factor 1/y² is too large for a double, though its
+product with x/|y| is not.
+
 | operation | value | at | first derivative | at | second | at |
 |---|---|---|---|---|---|---|
 """

@@ -125,6 +125,14 @@ def test_links_of(page):
         assert (page.parent / target).exists(), target
 
 
+def test_the_page_of_accuracies_explains_what_is_infinite():
+    head, _, table = (
+        (ROOT / "docs" / "accuracy.md").read_text("utf8").partition("|---|")
+    )
+    for name in re.findall(r"^\| `(\w+)`.*\| (?:inf|nan) \|", table, re.M):
+        assert re.search(rf"`(inf|nan)`: of\s`{name}`", head), name
+
+
 def test_the_table_of_operations_is_current():
     written = runpy.run_path(str(ROOT / "docs" / "make_operations.py"))
     page = (ROOT / "docs" / "operations.md").read_text("utf8")
