@@ -294,7 +294,8 @@ fad_batch_run(const fad_schedule *schedule, int set, const fad_batch *batch, voi
     size_t n_done = 0;
     int is_well = 1;
     fad_flags_clear();
-    if (kernels->width >= 4 && deserves_wide_blocks(schedule)) /* others have enough to do */
+    if (batch->n >= FAD_WIDE_LANES && kernels->width >= 4 && /* others have enough to do */
+        deserves_wide_blocks(schedule))
         n_done = run_wide_blocks(schedule, kernels, batch, slots, &is_well);
     if (n_done < batch->n)
         run_blocks(schedule, kernels, batch, n_done, slots, &is_well);

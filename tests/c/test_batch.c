@@ -275,7 +275,6 @@ remarkable_points_are_flagged_and_no_others(void)
             check_row_everywhere(set, op);
 }
 
-/* log(x), but only where 0 < x holds. */
 /* Steps that wait for each other run on wide blocks, and find the same. */
 static void
 a_flag_says_no_more_of_wide_blocks(void)
@@ -311,6 +310,24 @@ a_flag_says_no_more_of_wide_blocks(void)
     fad_program_free(&p);
 }
 
+/* Where there are no points, there need be no numbers. */
+static void
+no_column_of_an_empty_batch_is_read(void)
+{
+    fad_program p = {0};
+    run r;
+    fad_program_add_output(
+        &p, fad_program_append(&p, FAD_OP_sqrt, fad_program_input(&p), 0, 0));
+    for (int set = 0; fad_set_name(set) != NULL; set++) {
+        start(&r, &p, 0, 1);
+        r.inputs[0] = (fad_column){NULL, 0};
+        CHECK(!fad_has_set(set) || fad_batch_run(&r.schedule, set, &r.batch, r.scratch));
+        end(&r);
+    }
+    fad_program_free(&p);
+}
+
+/* log(x), but only where 0 < x holds. */
 static void
 points_whose_guard_fails_flag_no_others(void)
 {
@@ -407,6 +424,7 @@ static const test tests[] = {
     TEST(chains_give_the_bits_of_the_replay),
     TEST(remarkable_points_are_flagged_and_no_others),
     TEST(a_flag_says_no_more_of_wide_blocks),
+    TEST(no_column_of_an_empty_batch_is_read),
     TEST(points_whose_guard_fails_flag_no_others),
     TEST(only_the_chosen_points_run),
     TEST(points_in_a_row_run),
