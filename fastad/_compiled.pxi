@@ -2,6 +2,7 @@
 #
 #   a call           find the Entry whose shapes the arguments have, and read their numbers
 #   Entry            one arrangement of arguments with its constants; has the Paths
+#   a key            an int that differs where the arrangement or the constants do, or most often
 #   Path             one way through the function: a program, laid out as a schedule
 #   a replay         run the path that was right last; if a guard fails, the path that was last
 #                    right on the other side of it; if there is none, record
@@ -103,6 +104,8 @@ cdef class Path:
 cdef class Entry:
     """The arguments of calls that are alike but for their numbers, and what is known of them."""
 
+    cdef Py_hash_t key     # of the arguments
+    cdef Py_ssize_t uses   # calls, and points of vmap
     cdef list shapes       # of the positional arguments
     cdef Shape keywords    # None if there are none
     cdef Py_ssize_t n      # numbers in the arguments
@@ -219,6 +222,7 @@ cdef int note_recent(Entry entry, Path path) except -1:
 cdef enum:
     MANY_STEPS = 400  # of a replay, for which it is worth to let other threads run
     MAX_ENTRIES = 64
+    WORTHWHILE = 4    # uses of an entry: it is recorded twice, and costs some calls more
 
 
 cdef bint is_for_another_main(module):
@@ -244,6 +248,8 @@ cdef class Compiled:
     cdef object __weakref__
     cdef Py_ssize_t n_hits, n_recorded, n_eager
     cdef double seconds
+    cdef Py_ssize_t n_wasted # entries in a row that were thrown away and had not been worthwhile
+    cdef bint is_closed      # to new entries: there have been too many
     cdef bint has_warned
 
     def __init__(self, function, max_paths, loose):
@@ -324,14 +330,12 @@ cdef class Compiled:
     cdef Entry entry_of(self, tuple args, dict kwargs, Scratch scratch, bint *ours):
         """The entry for these arguments, old or new, and their numbers; None if they cannot have
         one."""
-        cdef Py_ssize_t k
-        cdef Entry entry
-        for k in range(len(self.entries)):
-            entry = self.entries[k]
-            if self.reads(entry, args, kwargs, scratch, ours):
-                if k > 0 and self.entries[k] is entry:
-                    self.entries.insert(0, self.entries.pop(k))
-                return entry
+        cdef Entry entry = self.known_entry(args, kwargs, scratch, ours)
+        if entry is not None:
+            entry.uses += 1
+            return entry
+        if self.is_closed:
+            return None
         try:
             entry = self.new_entry(args, kwargs)
         except ArgumentError as error:  # but the function may know better
@@ -340,8 +344,48 @@ cdef class Compiled:
         if not self.reads(entry, args, kwargs, scratch, ours):
             return None  # such as a number whose value changes
         self.entries.insert(0, entry)
-        del self.entries[MAX_ENTRIES:]
+        while len(self.entries) > MAX_ENTRIES:
+            self.note_thrown_away(self.entries.pop())
         return entry
+
+    cdef Entry known_entry(self, tuple args, dict kwargs, Scratch scratch, bint *ours):
+        """The entry for these arguments, and their numbers; None if there is none yet."""
+        cdef Py_ssize_t k
+        cdef Py_hash_t key
+        cdef Entry entry
+        if not self.entries:
+            return None
+        entry = self.entries[0]
+        if self.reads(entry, args, kwargs, scratch, ours):
+            return entry
+        key = self.key_of(args, kwargs)
+        for k in range(len(self.entries)):
+            entry = self.entries[k]
+            if entry.key == key and self.reads(entry, args, kwargs, scratch, ours):
+                if self.entries[k] is entry:
+                    self.entries.insert(0, self.entries.pop(k))
+                return entry
+        return None
+
+    cdef Py_hash_t key_of(self, tuple args, dict kwargs) except? -1:
+        """Equal for any two calls of which an entry that reads the one reads the other."""
+        cdef Py_ssize_t k, n = len(args)
+        cdef Py_hash_t key = n
+        for k in range(n):
+            key = with_hash(key, key_within(args[k], self.is_loose(k, n)))
+        return with_hash(key, key_within(kwargs, False)) if kwargs else key
+
+    cdef int note_thrown_away(self, Entry entry) except -1:
+        """The cache is too small; close it if what is recorded hardly ever comes again."""
+        self.n_wasted = self.n_wasted + 1 if entry.uses < WORTHWHILE else 0
+        if self.n_wasted < MAX_ENTRIES or self.is_closed:
+            return 0
+        self.is_closed = True
+        self.warn(
+            f"of its last {2 * MAX_ENTRIES} recordings hardly any has been used again, and there "
+            f"will be no more. {what_varies(self.function, self.entries[:3])}"
+        )
+        return 0
 
     cdef bint reads(self, Entry entry, tuple args, dict kwargs, Scratch scratch, bint *ours) except -1:
         """Whether the arguments are those of the entry; their numbers then are in scratch."""
@@ -366,6 +410,8 @@ cdef class Compiled:
     cdef Entry new_entry(self, tuple args, dict kwargs):
         cdef Entry entry = Entry()
         numbers_ = self.numbers_in(args, kwargs, entry)
+        entry.key = self.key_of(args, kwargs)
+        entry.uses = 1
         entry.n = len(numbers_)
         entry.paths = []
         return entry
@@ -617,6 +663,31 @@ cdef Shape tuple_shape(list shapes, Shape last):
     shape.items = shapes if last is None else [*shapes, last]
     shape.n = len(shape.items)
     return shape
+
+
+cdef str what_varies(f, list entries):
+    """'Argument 1 (n) is part of the key and varies (5, 6, 7): a remedy', of the entries, of which
+    the latest comes first."""
+    shapes = [tuple_shape((<Entry>entry).shapes, (<Entry>entry).keywords) for entry in entries]
+    cdef Py_ssize_t n = len((<Entry>entries[0]).shapes)
+    cdef list way = way_to_difference(shapes[0], shapes[1])
+    if not way:
+        return "The number of its arguments varies"
+    place = place_along((<Shape>shapes[0]).shapes()[way[0]], way[1:])
+    what = argument_named(f, way[0], place) if way[0] < n else f"keyword argument {place}"
+    found = [shape_along(shape, way) for shape in reversed(shapes)]
+    values = ", ".join([brief(shape) for shape in found])
+    remedy = "compile a function of the rest"
+    if all([is_an_int(shape) for shape in found]):
+        remedy = (
+            "pass a float, or an array, if the function does not need the int itself, or "
+            f"{remedy}"
+        )
+    return f"{what[0].upper()}{what[1:]} is part of the key and varies ({values}): {remedy}"
+
+
+cdef bint is_an_int(Shape shape):
+    return shape is not None and isinstance(shape.prototype, numbers.Integral)
 
 
 # ---- Whether a function still does the same --------------------------------------------------

@@ -134,13 +134,16 @@ cdef class Shape:
             import itertools
             indices = itertools.product(*map(range, self.prototype))
             return [f"{name}[{', '.join(map(str, index))}]" for index in indices]
-        keys = range(self.n) if self.keys is None else self.keys
-        form = "{}.{}" if self.kind == A_DATACLASS else "{}[{!r}]"
         return [
             place
-            for key, shape in zip(keys, self.shapes())
-            for place in (<Shape>shape).places(form.format(name, key))
+            for k, shape in enumerate(self.shapes())
+            for place in (<Shape>shape).places(name + self.step_to(k))
         ]
+
+    cdef str step_to(self, Py_ssize_t k):
+        """What the name of an item ends with: [1], ['key'], .field."""
+        key = k if self.keys is None else self.keys[k]
+        return f".{key}" if self.kind == A_DATACLASS else f"[{key!r}]"
 
 
 cdef Shape a_number_shape = Shape()
@@ -356,6 +359,97 @@ cpdef bint are_same_constants(x, y):
         return x is y or bool(x == y)
     except Exception:  # whatever their class raises
         return False
+
+
+# ---- Keys: what differs where a Shape does ----------------------------------------------------
+
+cdef inline Py_hash_t with_hash(Py_hash_t key, Py_hash_t hash_) noexcept:
+    return <Py_hash_t>((<uint64_t>key ^ <uint64_t>hash_) * 0x9E3779B97F4A7C15u)
+
+
+cdef Py_hash_t key_within(x, bint loose) except? -1:
+    """Of numbers always the same; equal for constants that are the same; the rest need not
+    differ."""
+    cdef type kind = type(x)
+    if kind is float or is_ours(x):
+        return 0
+    if kind is int or kind is bool:
+        return 0 if loose else hash(x)
+    if isinstance(x, (list, tuple)):
+        return key_of_items(list(x), loose)
+    if kind is str or x is None:
+        return hash(x)
+    if isinstance(x, dict):
+        return key_of_items(list(x.values()), loose)
+    if hasattr(kind, "__dataclass_fields__"):
+        return key_of_items([getattr(x, name) for name in names_of_attributes(x)], loose)
+    if is_array(x):
+        if not is_constant_array(x, NUMBERS if loose else ONLY_FLOATS):
+            return 0
+        return hash(x.tobytes())
+    if is_floating(x) or loose and (isinstance(x, numbers.Real) or is_numpy_bool(x)):
+        return 0
+    try:
+        return hash(x)
+    except Exception:  # whatever their class raises
+        return 0
+
+
+cdef Py_hash_t key_of_items(list items, bint loose) except? -1:
+    cdef Py_hash_t key = 0
+    Py_EnterRecursiveCall(" in nested containers of numbers")
+    try:
+        for item in items:
+            key = with_hash(key, 0 if type(item) is float else key_within(item, loose))
+    finally:
+        Py_LeaveRecursiveCall()
+    return key
+
+
+cdef list way_to_difference(Shape a, Shape b):
+    """The indices that lead to the first place where they differ, none if they themselves do;
+    or None if nothing does."""
+    cdef list shapes, others, way
+    cdef Py_ssize_t k
+    if a.kind != b.kind or a.n != b.n or a.keys != b.keys:
+        return []
+    if a.kind in (A_NUMBER, A_CONSTANT, AN_ARRAY, A_MATRIX):
+        return None if a.is_like(b) else []
+    shapes, others = a.shapes(), b.shapes()
+    for k in range(a.n):
+        way = way_to_difference(shapes[k], others[k])
+        if way is not None:
+            return [k, *way]
+    return None
+
+
+cdef str place_along(Shape shape, list way):
+    """[1]['key'].field"""
+    place = ""
+    for k in way:
+        place += shape.step_to(k)
+        shape = shape.shapes()[k]
+    return place
+
+
+cdef Shape shape_along(Shape shape, list way):
+    """What is there, or None."""
+    for k in way:
+        if shape.kind in (A_NUMBER, A_CONSTANT, AN_ARRAY, A_MATRIX) or k >= shape.n:
+            return None
+        shape = shape.shapes()[k]
+    return shape
+
+
+cdef str brief(Shape shape):
+    """A constant, or the size of something."""
+    if shape is None:
+        return "nothing"
+    if shape.kind == A_CONSTANT:
+        return short(shape.prototype)
+    if shape.kind == AN_ARRAY:
+        return f"an array of shape {shape.prototype}"
+    return "a float" if shape.kind == A_NUMBER else f"{shape.n} items"
 
 
 # ---- Reading numbers where the Shape is known -----------------------------------------------

@@ -213,3 +213,30 @@ cdef object constant_result(f, y):
 
 cdef str name_of(f):
     return getattr(f, "__name__", None) or short(f)
+
+
+cdef str argument_named(f, Py_ssize_t k, str place=""):
+    """'argument 1 (x)', or 'argument 1 (x.field[2])' for a place in it."""
+    name = parameter_name(f, k)
+    if not name and not place:
+        return f"argument {k}"
+    return f"argument {k} ({name or '...'}{place})"
+
+
+cdef str parameter_name(f, Py_ssize_t k):
+    """Of the parameter that takes the k-th positional argument; '' if it has none."""
+    import inspect
+    cdef Py_ssize_t n = 0
+    try:
+        parameters = inspect.signature(f).parameters.values()
+    except Exception:  # as of some builtins; and of whatever has an odd __signature__
+        return ""
+    for parameter in parameters:
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            return f"{parameter.name}[{k - n}]"
+        if parameter.kind is parameter.KEYWORD_ONLY or parameter.kind is parameter.VAR_KEYWORD:
+            break
+        if n == k:
+            return parameter.name
+        n += 1
+    return ""

@@ -154,6 +154,7 @@ def run_path(
 def note_uses(Compiled compiled, Entry entry, Path path, Py_ssize_t n, list numbers_):
     """The path was right at n points, the last of which has these numbers."""
     compiled.n_hits += n
+    entry.uses += n
     path.uses += n
     if path.uses > 1 and path.recording is not None:
         compiled.confirm(entry, path, scratch_with(numbers_))

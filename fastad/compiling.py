@@ -19,8 +19,9 @@ def compile(f=None, *, max_paths=64):
     f : callable
         Depends on nothing but its arguments, and has no effects. Floats among these, in lists,
         tuples, dicts, dataclasses and float arrays, are inputs; everything else (ints, text,
-        functions) is compared, and the function is recorded anew for what was not there yet. At
-        a position that `f` differentiates an int is a float.
+        functions) is compared, and the function is recorded anew for what was not there yet,
+        unless that goes on and on, which a `NotCompiledWarning` says once. At a position
+        that `f` differentiates an int is a float.
     max_paths : int
         How many ways through its branches are kept for one kind of arguments. Where another
         one is needed, `f` itself is called, and a `NotCompiledWarning` says so once.

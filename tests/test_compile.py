@@ -34,6 +34,7 @@ from fastad import (
     math,
     value_and_grad,
     vjp,
+    vmap,
 )
 from tests.published import FUNCTIONS
 
@@ -390,10 +391,129 @@ def test_what_is_no_float_is_part_of_the_key():
     assert fast.stats["entries"] == fast.stats["misses"] == len(keys)
 
 
-def test_the_cache_is_bounded():
+def seventh(x, *more):
+    return x * 2.0 + len(more)
+
+
+# A function, what its k-th call is, and what the warning says of it.
+VARYING = {
+    "int": (
+        lambda x, t: x * t,
+        lambda f, k: f(2.0, k),
+        r"Argument 1 \(t\) .* varies \(125, 126, 127\): pass a float, or an array, if",
+    ),
+    "numpy's int": (
+        lambda t, x: x * t,
+        lambda f, k: f(numpy.int64(k), 2.0),
+        r"Argument 0 \(t\) .*, 127\): pass a float|int64\(127\)\): pass a float",
+    ),
+    "keyword": (
+        lambda x, *, step: x * step,
+        lambda f, k: f(2.0, step=k),
+        r"Keyword argument \['step'\] .*, 127\): pass a float",
+    ),
+    "one of more": (
+        seventh,
+        lambda f, k: f(2.0, None, 1.0, k),
+        r"Argument 3 \(more\[2\]\) .*, 127\): pass",
+    ),
+    "in a dict": (
+        lambda p: p["x"] * p["steps"][1],
+        lambda f, k: f({"x": 2.0, "steps": [1.0, k]}),
+        r"Argument 0 \(p\['steps'\]\[1\]\) .*, 127\): pass",
+    ),
+    "in a dataclass": (
+        lambda c: c.radius * len(c.name),
+        lambda f, k: f(Circle(Point(1.0, 2.0), 3.0, "a" * (k % 128))),
+        r"Argument 0 \(c\.name\) .*\): compile a function of the rest",
+    ),
+    "not what is differentiated": (
+        grad(lambda x, n: x * x * n),
+        lambda f, k: f(k, k),
+        r"Argument 1 \(n\) ",
+    ),
+    "text": (
+        lambda x, key: x * len(key),
+        lambda f, k: f(2.0, str(k)),
+        r"Argument 1 \(key\) .*'126', '127'\): compile a function of the rest",
+    ),
+    "indices": (
+        lambda x, rows: x[rows].sum(),
+        lambda f, k: f(numpy.arange(200.0), numpy.array([1, k % 128])),
+        r"Argument 1 \(rows\) .*array\(\[  1, 127\]\)\): compile",
+    ),
+    "length": (
+        lambda x: sum(x),
+        lambda f, k: f([1.0] * (k % 128 + 1)),
+        r"Argument 0 \(x\) .*126 items, 127 items, 128 items",
+    ),
+    "shape": (
+        lambda x: x.sum(),
+        lambda f, k: f(numpy.ones(k % 128 + 1)),
+        r"Argument 0 \(x\) .*, an array of shape \(128,\)\)",
+    ),
+    "number of arguments": (
+        lambda *x: sum(x),
+        lambda f, k: f(*[1.0] * (k % 128 + 1)),
+        "The number of its arguments varies",
+    ),
+    "function": (
+        lambda x, g: g(x),
+        lambda f, k: f(2.0, lambda x: x * k),
+        r"Argument 1 \(g\) .*<function.*: compile a function of the rest",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", VARYING)
+def test_keys_that_vary_are_not_recorded_for_ever(name):
+    f, call, message = VARYING[name]
+    fast = compile(f)
+    for k in range(127):
+        assert bits(call(fast, k)) == bits(call(f, k))
+    assert fast.stats["entries"] == 64
+    with pytest.warns(errors.NotCompiledWarning, match=message) as caught:
+        call(fast, 127)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    for k in range(128, 200):
+        assert bits(call(fast, k)) == bits(call(f, k))
+    assert fast.stats["entries"] == 64
+    assert fast.stats["misses"] == 128
+
+
+def test_known_keys_are_replayed_when_others_are_not():
     fast = compile(lambda x, n: x * n)
-    for n in range(300):
-        assert fast(2.0, n) == 2.0 * n
+    with pytest.warns(errors.NotCompiledWarning):
+        assert [fast(2.0, n) for n in range(300)] == [2.0 * n for n in range(300)]
+    assert fast.stats["misses"] == 128
+    assert fast.stats["eager"] == 300 - 128
+    for n in range(64, 128):
+        assert fast(3.0, n) == 3.0 * n
+    assert fast.stats["hits"] == 64
+    assert fast(3.0, 128) == 3.0 * 128
+    assert fast.stats["hits"] == 64
+
+
+def use(f, n, times):
+    for _ in range(times):
+        assert f(2.0, n) == 2.0 * n
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda f, n: use(f, n, 5),
+        lambda f, n: use(f, n, 5 if n % 32 == 0 else 1),
+        lambda f, n: vmap(f, (0, None))(numpy.ones(10), n),
+    ],
+    ids=["often", "now and then", "at many points"],
+)
+def test_keys_that_are_worth_their_recording(call):
+    fast = compile(lambda x, n: x * n)
+    for n in range(200):
+        call(fast, n)
+    assert fast.stats["misses"] == 200
     assert fast.stats["entries"] == 64
 
 
