@@ -108,6 +108,8 @@ cdef class Entry:
     cdef Py_ssize_t uses   # calls, and points of vmap
     cdef list shapes       # of the positional arguments
     cdef Shape keywords    # None if there are none
+    cdef Shape owner       # of the function's owner, None if it has none
+    cdef Scratch owned     # its numbers
     cdef Py_ssize_t n      # numbers in the arguments
     cdef list paths
     cdef Path recent       # that was right last
@@ -242,6 +244,7 @@ cdef class Compiled:
     cdef readonly object function
     cdef readonly Py_ssize_t max_paths
     cdef tuple loose         # the argnums that the function differentiates
+    cdef object owner        # whose method the function is, or has beneath it; None if nobody's
     cdef list entries        # what was used last comes first
     cdef list scratch        # not in use
     cdef dict __dict__
@@ -255,6 +258,7 @@ cdef class Compiled:
     def __init__(self, function, max_paths, loose):
         import functools
         self.function, self.max_paths, self.loose = function, max_paths, loose
+        self.owner = owner_of(function)
         self.entries = []
         self.scratch = []
         functools.update_wrapper(self, function)
@@ -338,6 +342,7 @@ cdef class Compiled:
             return None
         try:
             entry = self.new_entry(args, kwargs)
+            self.take_owner(entry)
         except ArgumentError as error:  # but the function may know better
             self.warn(error)
             return None
@@ -373,7 +378,18 @@ cdef class Compiled:
         cdef Py_hash_t key = n
         for k in range(n):
             key = with_hash(key, key_within(args[k], self.is_loose(k, n)))
-        return with_hash(key, key_within(kwargs, False)) if kwargs else key
+        if kwargs:
+            key = with_hash(key, key_within(kwargs, False))
+        return key if self.owner is None else with_hash(key, self.key_of_owner())
+
+    cdef Py_hash_t key_of_owner(self) except? -1:
+        """Also of its numbers."""
+        cdef list numbers_ = []
+        try:
+            take_apart(self.owner, numbers_, ONLY_FLOATS)
+        except ArgumentError:
+            return 0
+        return with_hash(key_within(self.owner, False), hash(tuple(numbers_)))
 
     cdef int note_thrown_away(self, Entry entry) except -1:
         """The cache is too small; close it if what is recorded hardly ever comes again."""
@@ -392,6 +408,8 @@ cdef class Compiled:
         cdef Py_ssize_t place = 0, k, n = len(args)
         if n != len(entry.shapes) or len(kwargs) != (entry.keywords.n if entry.keywords else 0):
             return False
+        if self.owner is not None and not self.is_owner_of(entry, scratch):
+            return False
         scratch.reserve(entry.n)
         ours[0] = False
         for k in range(n):
@@ -401,6 +419,17 @@ cdef class Compiled:
                 return False
         return entry.keywords is None or read(
             entry.keywords, kwargs, scratch.memory, &place, False, ours
+        )
+
+    cdef bint is_owner_of(self, Entry entry, Scratch scratch) except -1:
+        """Whether the function's owner is what it was, to the last bit of its numbers."""
+        cdef Py_ssize_t place = 0
+        cdef bint ours = False
+        cdef size_t n = entry.owned.n
+        scratch.reserve(n)
+        return (
+            read(entry.owner, self.owner, scratch.memory, &place, False, &ours) and not ours
+            and (n == 0 or memcmp(scratch.memory, entry.owned.memory, n * sizeof(double)) == 0)
         )
 
     cdef bint is_loose(self, Py_ssize_t k, Py_ssize_t n):
@@ -415,6 +444,21 @@ cdef class Compiled:
         entry.n = len(numbers_)
         entry.paths = []
         return entry
+
+    cdef int take_owner(self, Entry entry) except -1:
+        """Note what the function's owner is now; NotAConstant if that may change unseen."""
+        cdef list numbers_ = []
+        if self.owner is None:
+            return 0
+        try:
+            entry.owner = take_apart(self.owner, numbers_, ONLY_FLOATS)
+            if not are_all_floats(numbers_):
+                raise NotAConstant(f"{short(self.owner)}, whose method it is, holds Vars or Duals")
+        except ArgumentError:
+            self.is_closed = True  # saves the next calls the attempt
+            raise
+        entry.owned = scratch_with(numbers_)
+        return 0
 
     cdef list numbers_in(self, tuple args, dict kwargs, Entry entry):
         """The numbers in arguments, and their shapes into the entry."""
@@ -671,6 +715,8 @@ cdef str what_varies(f, list entries):
     shapes = [tuple_shape((<Entry>entry).shapes, (<Entry>entry).keywords) for entry in entries]
     cdef Py_ssize_t n = len((<Entry>entries[0]).shapes)
     cdef list way = way_to_difference(shapes[0], shapes[1])
+    if way is None:
+        return "The object whose method it is varies: compile a function of what it needs of that"
     if not way:
         return "The number of its arguments varies"
     place = place_along((<Shape>shapes[0]).shapes()[way[0]], way[1:])
@@ -684,6 +730,17 @@ cdef str what_varies(f, list entries):
             f"{remedy}"
         )
     return f"{what[0].upper()}{what[1:]} is part of the key and varies ({values}): {remedy}"
+
+
+cdef object owner_of(f):
+    """The object whose bound method f is, or calls; None if there is none."""
+    import functools
+    import types
+    for _ in range(sys.getrecursionlimit()):  # as inspect.unwrap, which would not stop there
+        if isinstance(f, types.MethodType):
+            return f.__self__
+        f = f.func if isinstance(f, functools.partial) else getattr(f, "__wrapped__", None)
+    return None
 
 
 cdef bint is_an_int(Shape shape):

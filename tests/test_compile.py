@@ -1059,6 +1059,87 @@ def test_names_methods_and_pickling():
         assert compile(lambda model, x: x * model.rate)(Model(), 1.5) == 3.0
 
 
+class Cost:
+    def __init__(self, k, n=1):
+        self.k, self.n = k, n
+
+    def __call__(self, x):
+        return self.k * x * x * self.n
+
+    cost = __call__
+
+    @functools.partial(grad, argnums=1)
+    def slope(self, x):
+        return self.cost(x)
+
+
+@dataclasses.dataclass
+class Comparable(Cost):
+    k: float
+    n: int = 1
+
+
+METHODS = {
+    "itself": lambda m: m.cost,
+    "grad": lambda m: grad(m.cost),
+    "value_and_grad": lambda m: value_and_grad(m.cost),
+    "twice": lambda m: derivative(grad(m.cost)),
+    "hessian": lambda m: hessian(m.cost),
+    "checkpoint": lambda m: grad(fastad.checkpoint(m.cost)),
+    "compiled": lambda m: grad(compile(m.cost)),
+    "decorated": lambda m: m.slope,
+    "partial": lambda m: functools.partial(m.cost),
+}
+
+
+def call_while_it_changes(f, m):
+    """What f gives while its object changes, and changes back."""
+    found = []
+    for k, n in [(3.0, 1), (3.0, 1), (5.0, 1), (3.0, 1), (3.0, 2), (-0.0, 2), (0.0, 2)]:
+        m.k, m.n = k, n
+        found.append(bits(f(2.0)))
+    return found
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("kind", [Cost, Comparable])
+def test_the_object_of_a_method_may_change(name, kind):
+    m = kind(3.0)
+    f = METHODS[name](m)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", errors.NotCompiledWarning)
+        assert call_while_it_changes(compile(f), m) == call_while_it_changes(f, m)
+
+
+def test_a_method_of_something_that_may_change_unseen_is_not_compiled():
+    m = Cost(3.0)
+    fast = compile(grad(m.cost))
+    with pytest.warns(errors.NotCompiledWarning, match="a Cost, is compared by ident"):
+        assert fast(2.0) == 12.0
+    assert fast(2.0) == 12.0
+    assert fast.stats["eager"] == 2
+
+
+def test_a_method_of_something_that_is_compared_is_compiled():
+    m = Comparable(3.0)
+    fast = compile(grad(m.cost))
+    for k in (3.0, 3.0, 5.0, 5.0, 3.0):
+        m.k = k
+        assert fast(2.0) == 4.0 * k
+    assert fast.stats["entries"] == fast.stats["misses"] == 2
+    assert fast.stats["hits"] == 3
+    m.k = fastad.Var(2.0)
+    with pytest.warns(errors.NotCompiledWarning, match="holds Vars"):
+        assert fast(2.0) == 8.0
+    m = Comparable(0.0)
+    fast = compile(m.cost)
+    for m.k in map(float, range(127)):
+        assert fast(2.0) == 4.0 * m.k
+    m.k = -1.0
+    with pytest.warns(errors.NotCompiledWarning, match="The object whose method"):
+        assert fast(2.0) == -4.0
+
+
 @pytest.mark.parametrize(
     "call",
     [
