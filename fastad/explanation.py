@@ -214,7 +214,7 @@ class _Run(Run):
             name, arguments, _ = self.instructions[node]
             if name.startswith("guard "):
                 decisions += [node] if depends.intersection(arguments[:2]) else []
-            elif is_operation(name) and depends.intersection(arguments):
+            elif self.takes_one_of(depends, node):
                 depends.add(node)
         if not decisions:
             return (
@@ -232,13 +232,14 @@ class _Run(Run):
         """The nodes on the ways from an input to the result, with the input."""
         depends = {start}
         for node in range(start + 1, self.output + 1):
-            if self.to_output[node] is not None and any(
-                k in depends
-                for k in self.instructions[node][1][:3]
-                if is_operation(self.instructions[node][0])
-            ):
+            if self.to_output[node] is not None and self.takes_one_of(depends, node):
                 depends.add(node)
         return depends
+
+    def takes_one_of(self, nodes, node):
+        """Whether the node is an operation on one of these."""
+        name, arguments, _ = self.instructions[node]
+        return is_operation(name) and not nodes.isdisjoint(arguments)
 
     def call(self, node):
         name, arguments, _ = self.instructions[node]
