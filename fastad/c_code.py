@@ -21,14 +21,7 @@ KEYWORDS = """
     switch typedef union unsigned void volatile while
 """.split()
 HEADERS = {"snprintf": "stdio.h", "strtod": "stdlib.h", "malloc": "stdlib.h"}
-OURS = [
-    "constants",
-    "parts",
-    "free",
-    "NULL",
-    "NAN",
-    "INFINITY",
-]  # what else the file uses
+OURS = "constants parts free NULL NAN INFINITY".split()  # what else the file uses
 
 WORD = re.compile(r"[A-Za-z_]\w*")
 CALLED = re.compile(r"([A-Za-z_]\w*)\(")
