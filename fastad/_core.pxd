@@ -176,6 +176,8 @@ cdef extern from "replay.h" nogil:
         uint32_t *)
 
 cdef extern from "batch.h" nogil:
+    enum:
+        FAD_WIDE_LANES
     ctypedef struct fad_column:
         double *numbers
         Py_ssize_t stride

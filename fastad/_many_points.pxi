@@ -126,6 +126,7 @@ def numbers_per_argument(Entry entry):
 
 
 NO_GUARD = FAD_NO_GUARD
+MOST_LANES = FAD_WIDE_LANES  # points that run side by side, at most
 
 
 def run_path(

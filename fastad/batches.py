@@ -19,7 +19,6 @@ import numpy
 from fastad import _core
 from fastad.errors import ArgumentError, ResultError
 
-BLOCK = 64  # points that the core runs side by side, at most
 CHUNK = 4096  # points that a worker runs at a time, at most
 SHARE = 256  # points for which another worker is worth its thread
 
@@ -433,7 +432,8 @@ class Batch:
         n_workers = max(1, min(self.n_workers, len(points) // SHARE))
         size = CHUNK
         if n_workers > 1:  # four chunks or more for each, of full blocks
-            size = min(CHUNK, BLOCK * -(-len(points) // (4 * n_workers * BLOCK)))
+            block = _core.MOST_LANES
+            size = min(CHUNK, block * -(-len(points) // (4 * n_workers * block)))
         chunks = iter([points[k : k + size] for k in range(0, len(points), size)])
 
         def take_part():
